@@ -1,0 +1,46 @@
+"""Room for every hash in use: Werkzeug's scrypt takes 162 characters, and the column had 128."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "password_hash_width"
+down_revision: str | None = "baseline"
+branch_labels: None = None
+depends_on: None = None
+
+
+NARROW = 128
+WIDE = 255
+
+
+def upgrade() -> None:
+    """On PostgreSQL widening changes the catalogue alone: no row is rewritten."""
+    _set_width(NARROW, WIDE)
+
+
+def downgrade() -> None:
+    """A longer hash cannot be shortened: where there is one, the column stays as wide as it is."""
+    if not op.get_context().as_sql:
+        longest = sa.text("SELECT max(length(password_hashed)) FROM users")
+        if (op.get_bind().scalar(longest) or 0) > NARROW:
+            return
+    _set_width(WIDE, NARROW)
+
+
+def _set_width(old: int, new: int) -> None:
+    with op.batch_alter_table("users", copy_from=_users(old)) as users:
+        users.alter_column("password_hashed", type_=sa.String(new), existing_nullable=False)
+
+
+def _users(width: int) -> sa.Table:
+    """What SQLite, which can alter no column, makes the new table from."""
+    return sa.Table(
+        "users",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("password_hashed", sa.String(width), nullable=False),
+        sa.Column("registered_on", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="users_pkey"),
+        sa.UniqueConstraint("email", name="users_email_key"),
+    )

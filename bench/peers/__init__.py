@@ -1,0 +1,94 @@
+"""The applications that are compared, and how each is started and signed in to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from werkzeug.security import generate_password_hash
+
+SECRET_KEY = "only-for-the-bench-0123456789-abcdefghijklmnopqrstuvwxyz"
+PLAIN_CONFIG = ("--config", "bench/peers/gunicorn_plain.py")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One page; `books` is how many its signed-in reader has, None where nobody is signed in."""
+
+    name: str
+    path: str
+    books: int | None = None
+
+
+ROUTES = (
+    Route("/", "/"),
+    Route("/login", "/login"),
+    Route("/books/ of 25", "/books/", 25),
+    Route("/books/ of 10000", "/books/", 10_000),
+)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An application under gunicorn, served from the project's root.
+
+    Every peer has readers of its own in the one database, since each hashes passwords its own
+    way. One that lacks a page leaves it out of `routes`; one that is ready elsewhere than at
+    `/` says so in `ready`.
+    """
+
+    name: str
+    app: str
+    worker_class: str
+    environment: Callable[[str], dict[str, str]]  # from the database's postgresql:// URL
+    hash_password: Callable[[str], str]
+    args: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ROUTES
+    login: str = "/login"
+    ready: str = "/"
+
+    def email(self, books: int) -> str:
+        """The address of this peer's reader with so many books."""
+        return f"{self.name}-{books}@example.com"
+
+
+def _ours(database_url: str) -> dict[str, str]:
+    return {
+        "CONFIG_TYPE": "testing",
+        "DATABASE_URL": database_url,
+        "LOG_LEVEL": "warning",
+        "RATE_LIMITS": "off",
+        "SECRET_KEY": SECRET_KEY,
+    }
+
+
+def _twin(database_url: str) -> dict[str, str]:
+    # The driver that the Flask application used; SQLAlchemy 2.1 would take psycopg 3.
+    url = database_url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    return {"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY}
+
+
+def _werkzeug(password: str) -> str:
+    # Few rounds: signing in is not measured.
+    return generate_password_hash(password, "pbkdf2:sha256:1000")
+
+
+OURS = Peer(
+    "readlog",
+    "service.app:create_app()",
+    "service.worker.Worker",
+    _ours,
+    PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash,
+    ready="/livez",
+)
+FLASK = Peer("flask", "bench.peers.flask_list:create_app()", "sync", _twin, _werkzeug, PLAIN_CONFIG)
+# The same with threads and keep-alive: what a Flask application gains without being rewritten.
+FLASK_THREADS = Peer(
+    "flask-threads",
+    FLASK.app,
+    "gthread",
+    _twin,
+    _werkzeug,
+    (*PLAIN_CONFIG, "--threads", "4"),
+)
+
+PEERS = {peer.name: peer for peer in (FLASK, FLASK_THREADS)}

@@ -1,0 +1,52 @@
+"""The application factory: a table of contents of what the service is made of."""
+
+import sys
+from typing import Any, cast
+
+from quart import Quart
+
+from service import cli, context, db, errors, guards, housekeeping, logs, pages, routing
+from service.asgi import HTTPConnection
+from service.asgi_types import ASGIApp
+from service.books.routes import blueprint as books
+from service.config import ConfigurationError, Settings
+from service.security.headers import SecurityHeaders
+from service.status import blueprint as status
+from service.users.routes import blueprint as users
+
+
+def create_app(settings: Settings | None = None) -> Quart:
+    """The application, with settings from the environment unless they are given.
+
+    A wrong setting ends the process: exit code 2, and one line that says what is expected.
+    Nothing is connected to before serving starts.
+    """
+    settings = settings or _settings_from_env()
+    app = Quart(__name__, static_folder="static")
+    app.asgi_http_class = HTTPConnection
+
+    logs.init_app(app, settings)
+    context.init_app(app, settings)
+    db.init_app(app, settings)
+    errors.init_app(app)
+    guards.init_app(app, settings)
+    routing.init_app(app)
+    pages.init_app(app, settings)
+    housekeeping.init_app(app)
+    cli.init_app(app)
+
+    app.register_blueprint(status)
+    app.register_blueprint(users)
+    app.register_blueprint(books)
+
+    wrapped = SecurityHeaders(cast(ASGIApp, app.asgi_app), https=settings.secure_cookies)
+    app.asgi_app = cast(Any, wrapped)  # type: ignore[method-assign]
+    return app
+
+
+def _settings_from_env() -> Settings:
+    try:
+        return Settings.from_env()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

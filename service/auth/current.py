@@ -1,0 +1,60 @@
+"""Whose request this is, and the decorators that say who may make it."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from quart import Response, flash, g, request
+
+from service import db, pages
+from service.auth import queries
+from service.auth.sessions import SignedInUser, session_token
+from service.models import utc_now
+from service.security.tokens import hash_token
+
+View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+
+
+async def current_user() -> SignedInUser | None:
+    """The person signed in, or None; asks the database once a request, and only with a cookie."""
+    if "user" not in g:
+        g.user = await _load_user()
+    user: SignedInUser | None = g.user
+    return user
+
+
+async def _load_user() -> SignedInUser | None:
+    token = session_token()
+    if not token:
+        return None
+    async with db.read() as connection:
+        row = await queries.get_signed_in(connection, hash_token(token), utc_now())
+    return None if row is None else SignedInUser(row.id, row.email, row.registered_on)
+
+
+def login_required(view: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Call the view with the person signed in as `user`; send others to the sign-in page."""
+
+    @wraps(view)
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        user = await current_user()
+        if user is None:
+            return await _ask_to_sign_in()
+        return await view(*args, user=user, **kwargs)
+
+    wrapped.access = "signed in"  # type: ignore[attr-defined]
+    return wrapped
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everybody on purpose; a test finds those that are not marked."""
+    view.access = "public"  # type: ignore[attr-defined]
+    return view
+
+
+async def _ask_to_sign_in() -> Response:
+    await flash("Please log in to access this page.", "info")
+    # A form that was sent cannot be sent again by a link: back to where it stood instead.
+    target = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/books/"
+    return pages.redirect(f"/login?next={quote(target, safe='/')}")

@@ -1,0 +1,81 @@
+"""Beginning and ending a session: its row, and its cookie on the answer."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from quart import Quart, after_this_request, current_app, request
+from quart.typing import ResponseTypes
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.auth import queries
+from service.models import utc_now
+from service.security.tokens import hash_token, new_token
+
+# From signing in, however busy the session is. A day with the browser open; with "remember me"
+# what NIST 800-63B allows at most for a single factor.
+SESSION_LIFETIME = timedelta(hours=24)
+REMEMBERED_LIFETIME = timedelta(days=30)
+
+
+class SignedInUser(NamedTuple):
+    """The person whose request this is."""
+
+    id: int
+    email: str
+    registered_on: datetime
+
+
+def cookie_name(app: Quart, name: str = "session") -> str:
+    """Over HTTPS with the prefix that makes browsers refuse it from anybody but this host."""
+    return f"__Host-{name}" if app.config["SESSION_COOKIE_SECURE"] else f"readlog-{name}"
+
+
+def session_token() -> str | None:
+    """The token that this request's cookie carries, whatever it is worth."""
+    return request.cookies.get(cookie_name(current_app))
+
+
+async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False) -> None:
+    """Begin a new session; the one that this browser had before ends (a planted one too).
+
+    The cookie is set on this request's answer; the caller's transaction keeps the row.
+    """
+    await _end_current(session)
+    token, now = new_token(), utc_now()
+    lifetime = REMEMBERED_LIFETIME if remember else SESSION_LIFETIME
+    await queries.add_session(session, hash_token(token), user_id, now, now + lifetime)
+    max_age = int(lifetime.total_seconds()) if remember else None
+
+    @after_this_request
+    async def set_cookie(response: ResponseTypes) -> ResponseTypes:
+        if response.status_code < 400:
+            response.set_cookie(
+                cookie_name(current_app),
+                token,
+                max_age=max_age,
+                secure=current_app.config["SESSION_COOKIE_SECURE"],
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+
+async def sign_out(session: AsyncSession) -> None:
+    """End this browser's session on the server, and have it forget the cookie."""
+    await _end_current(session)
+
+    @after_this_request
+    async def delete_cookie(response: ResponseTypes) -> ResponseTypes:
+        response.delete_cookie(
+            cookie_name(current_app),
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+
+async def _end_current(session: AsyncSession) -> None:
+    token = session_token()
+    if token:
+        await queries.delete_session(session, hash_token(token))

@@ -1,0 +1,1 @@
+"""The books on somebody's list: rules, statements, forms and pages."""

@@ -1,0 +1,28 @@
+"""The shape of a book as people and programs send it."""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from service.forms import Shape
+from service.models import AUTHOR_MAX_LENGTH, RATING_MAX, RATING_MIN, TITLE_MAX_LENGTH
+
+# Lengths count code points; something must be there that is not white space. Nothing is trimmed
+# or normalised: a title comes back exactly as it was typed.
+Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX_LENGTH, pattern=r"\S")]
+Author = Annotated[str, Meta(min_length=1, max_length=AUTHOR_MAX_LENGTH, pattern=r"\S")]
+Rating = Annotated[int, Meta(ge=RATING_MIN, le=RATING_MAX)]
+
+
+class BookInput(Shape, frozen=True, kw_only=True):
+    """A book to be added, or what an edited one becomes."""
+
+    title: Title
+    author: Author
+    rating: Rating | None = None
+
+    messages: ClassVar = {
+        "title": f"Enter a title of 1 to {TITLE_MAX_LENGTH} characters.",
+        "author": f"Enter an author of 1 to {AUTHOR_MAX_LENGTH} characters.",
+        "rating": f"Enter a whole number from {RATING_MIN} to {RATING_MAX}, or leave this empty.",
+    }

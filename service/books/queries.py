@@ -1,0 +1,85 @@
+"""Statements about books; each names the owner, so that nobody reaches another's."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from service.models import Book
+
+_COLUMNS = (Book.id, Book.title, Book.author, Book.rating)
+_OWN = Book.user_id == bindparam("owner")
+_ONE = select(*_COLUMNS).where(Book.id == bindparam("book_id"), _OWN)
+_LIST = select(*_COLUMNS).where(_OWN).order_by(Book.id.desc()).limit(bindparam("count"))
+_LIST_AFTER = _LIST.where(Book.id < bindparam("place"))
+_LIST_BEFORE = (
+    select(*_COLUMNS)
+    .where(_OWN, Book.id > bindparam("place"))
+    .order_by(Book.id)
+    .limit(bindparam("count"))
+)
+
+BookRow = Row[int, str, str, int | None]
+
+
+class Page(NamedTuple):
+    """Part of a list: the books, newest first, and whether there are newer and older ones."""
+
+    books: Sequence[BookRow]
+    newer: bool
+    older: bool
+
+
+async def list_books(
+    connection: AsyncConnection,
+    owner: int,
+    *,
+    size: int,
+    after: int | None = None,
+    before: int | None = None,
+) -> Page:
+    """The newest `size` books, or those next to a place: `after` it older, `before` it newer.
+
+    A place is a book's id; the book itself need not be there any more. One statement, that
+    reads one row more than it gives to know whether there are others.
+    """
+    values = {"owner": owner, "count": size + 1, "place": after or before}
+    if before is not None:
+        rows = (await connection.execute(_LIST_BEFORE, values)).all()
+        return Page(rows[:size][::-1], newer=len(rows) > size, older=True)
+    statement = _LIST if after is None else _LIST_AFTER
+    rows = (await connection.execute(statement, values)).all()
+    return Page(rows[:size], newer=after is not None, older=len(rows) > size)
+
+
+async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow | None:
+    """One book of this owner, or None."""
+    result = await connection.execute(_ONE, {"owner": owner, "book_id": book_id})
+    return result.first()
+
+
+def add_book(session: AsyncSession, book: Book) -> None:
+    """Add a book."""
+    session.add(book)
+
+
+async def replace_book(
+    session: AsyncSession, owner: int, book_id: int, values: dict[str, object]
+) -> bool:
+    """Give a book of this owner new values; False where there is none."""
+    result = await session.execute(
+        update(Book)
+        .where(Book.id == book_id, Book.user_id == owner)
+        .values(values)
+        .returning(Book.id)
+    )
+    return result.first() is not None
+
+
+async def delete_book(session: AsyncSession, owner: int, book_id: int) -> str | None:
+    """Delete a book of this owner; returns its title, or None where there is none."""
+    result = await session.execute(
+        delete(Book).where(Book.id == book_id, Book.user_id == owner).returning(Book.title)
+    )
+    return result.scalar()

@@ -1,0 +1,138 @@
+"""Pages of the book list."""
+
+from quart import Blueprint, Response, flash, request
+
+from service import db, pages
+from service.auth import SignedInUser, login_required
+from service.books import queries, shelf
+from service.books.forms import BookInput
+from service.exceptions import FieldError, InvalidInputError
+from service.forms import Form, check_text
+from service.limiting import WRITES_PER_USER, per_user, unlimited
+from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH
+from service.routing import is_id
+
+PAGE_SIZE = 25
+PROBLEM = "Error with book data submitted!"
+
+blueprint = Blueprint("books", __name__, url_prefix="/books")
+
+
+@blueprint.get("/")
+@login_required
+@unlimited("one statement, at most 26 rows")
+async def list_books(user: SignedInUser) -> Response:
+    """Show a page of the list, newest first."""
+    after, before = _place("after"), _place("before")
+    async with db.read() as connection:
+        page = await queries.list_books(
+            connection, user.id, size=PAGE_SIZE, after=after, before=before
+        )
+    books = page.books
+    return pages.render(
+        "books/list.html",
+        section="books",
+        books=books,
+        newer=f"/books/?before={books[0].id}" if page.newer and books else None,
+        older=f"/books/?after={books[-1].id}" if page.older and books else None,
+        first_page=after is None and before is None,
+    )
+
+
+@blueprint.get("/add")
+@login_required
+@unlimited("reads nothing")
+async def add_book_form(user: SignedInUser) -> Response:
+    """Show an empty form."""
+    return _form_page("books/add.html", Form())
+
+
+@blueprint.post("/add")
+@login_required
+@per_user(WRITES_PER_USER)
+async def add_book(user: SignedInUser) -> Response:
+    """Put a book on the list."""
+    texts = await request.form
+    try:
+        book = check_text(BookInput, texts, prefix="book_")
+    except InvalidInputError as error:
+        return _form_page("books/add.html", Form.refused(texts, error, PROBLEM), status=422)
+    async with db.transaction() as session:
+        await shelf.add_book(session, user.id, book)
+    await flash(f"Added new book ({book.title})!", "success")
+    return pages.redirect("/books/")
+
+
+@blueprint.get("/<id:book_id>/edit")
+@login_required
+@unlimited("reads one row")
+async def edit_book_form(user: SignedInUser, book_id: int) -> Response:
+    """Show a book's present values."""
+    async with db.read() as connection:
+        book = await shelf.get_book(connection, user.id, book_id)
+    values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
+    form = Form({f"book_{name}": value for name, value in values.items()})
+    return _form_page("books/edit.html", form, book_id=book_id)
+
+
+@blueprint.post("/<id:book_id>/edit")
+@login_required
+@per_user(WRITES_PER_USER)
+async def edit_book(user: SignedInUser, book_id: int) -> Response:
+    """Give a book new values; the form is checked like a new book's."""
+    texts = await request.form
+    try:
+        book = check_text(BookInput, texts, prefix="book_")
+    except InvalidInputError as error:
+        async with db.read() as connection:
+            await shelf.get_book(connection, user.id, book_id)
+        form = Form.refused(texts, error, PROBLEM)
+        return _form_page("books/edit.html", form, status=422, book_id=book_id)
+    async with db.transaction() as session:
+        await shelf.edit_book(session, user.id, book_id, book)
+    await flash(f"Book ({book.title}) was updated!", "success")
+    return pages.redirect("/books/")
+
+
+@blueprint.get("/<id:book_id>/delete")
+@login_required
+@unlimited("reads one row")
+async def delete_book_form(user: SignedInUser, book_id: int) -> Response:
+    """Ask before deleting: a link must not do it."""
+    async with db.read() as connection:
+        book = await shelf.get_book(connection, user.id, book_id)
+    return pages.render("books/delete.html", section="books", book=book)
+
+
+@blueprint.post("/<id:book_id>/delete")
+@login_required
+@per_user(WRITES_PER_USER)
+async def delete_book(user: SignedInUser, book_id: int) -> Response:
+    """Take a book off the list."""
+    async with db.transaction() as session:
+        title = await shelf.delete_book(session, user.id, book_id)
+    await flash(f"Book ({title}) was deleted!", "success")
+    return pages.redirect("/books/")
+
+
+def _place(name: str) -> int | None:
+    """The id after or before which a page begins. Raises InvalidInputError."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not is_id(text):
+        message = "This is not a place in a list. Begin with the newest books."
+        raise InvalidInputError(FieldError(name, message, "invalid"))
+    return int(text)
+
+
+def _form_page(template: str, form: Form, status: int = 200, **context: object) -> Response:
+    return pages.render(
+        template,
+        status=status,
+        section="books",
+        form=form,
+        title_max_length=TITLE_MAX_LENGTH,
+        author_max_length=AUTHOR_MAX_LENGTH,
+        **context,
+    )

@@ -1,0 +1,71 @@
+"""Variables of an environment by type, and the error that says which of them is wrong."""
+
+import re
+from collections.abc import Mapping
+from reprlib import repr as short_repr
+
+_SWITCH = dict.fromkeys(("on", "true", "1", "yes"), True) | dict.fromkeys(
+    ("off", "false", "0", "no"), False
+)
+
+
+class ConfigurationError(Exception):
+    """A variable is wrong. The text is one line for the operator, without any secret."""
+
+    def __init__(self, variable: str, expected: str) -> None:
+        super().__init__(variable, expected)
+        self.variable = variable
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.variable}: expected {self.expected}"
+
+
+def wrong_value(name: str, expected: str, value: str) -> ConfigurationError:
+    """The error for a value that is not secret, which it repeats, shortened."""
+    return ConfigurationError(name, f"{expected}, not {short_repr(value)}")
+
+
+class Environment:
+    """Variables by type. An empty one counts as unset, and blanks around a value do not count."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def is_set(self, name: str) -> bool:
+        """Whether there is such a variable, even an empty one."""
+        return name in self._values
+
+    def text(self, name: str) -> str | None:
+        """The value as it is."""
+        return self._values.get(name, "").strip() or None
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """The parts of a comma-separated list."""
+        return tuple(part for item in (self.text(name) or "").split(",") if (part := item.strip()))
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        text = self.text(name)
+        if text is None:
+            return default
+        # Stricter than int(), which takes 1_0, signs and the digits of every script.
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise wrong_value(name, f"a whole number from {low} to {high}", text)
+        return int(text)
+
+    def switch(self, name: str, default: bool) -> bool:
+        """On or off, in the usual words."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.lower() not in _SWITCH:
+            raise wrong_value(name, "on or off", text)
+        return _SWITCH[text.lower()]
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of the words, in lower case."""
+        text = self.text(name) or default
+        if text.lower() not in choices:
+            raise wrong_value(name, f"one of {', '.join(choices)}", text)
+        return text.lower()

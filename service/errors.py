@@ -1,0 +1,118 @@
+"""Turns every exception into an answer: a page, or problem+json (RFC 9457) under /api/.
+
+Neither ever shows a trace, a statement, a path or a version.
+"""
+
+import json
+import logging
+from dataclasses import asdict
+from http import HTTPStatus
+
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from service import pages
+from service.exceptions import (
+    ConflictError,
+    CrossSiteError,
+    InvalidInputError,
+    NotFoundError,
+    ServiceError,
+    TooManyRequestsError,
+    TryLaterError,
+)
+from service.logs import request_id
+
+_STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (CrossSiteError, 403),
+    (InvalidInputError, 422),
+    (TooManyRequestsError, 429),
+    (TryLaterError, 503),
+)
+
+# What people can do about it, for those statuses that the person in front of a page meets.
+_DETAILS = {
+    400: "The request could not be understood, so nothing was changed.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address. It may have been deleted, or the link is wrong.",
+    405: "This address cannot be used in that way.",
+    408: "The request took too long to arrive.",
+    413: "That is more than this service accepts at once. Nothing was changed.",
+    414: "The address is too long.",
+    415: "This address does not take that kind of content.",
+    422: "Some of what was sent cannot be accepted. Nothing was changed.",
+    429: "That was tried too often. Please wait a little.",
+    431: "The request's headers are too large.",
+    500: "Something went wrong on our side. It has been noted, and nothing of yours is lost.",
+    503: "The service cannot answer at the moment. Please try again shortly.",
+}
+
+
+def init_app(app: Quart) -> None:
+    """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
+    app.register_error_handler(ServiceError, _answer_refusal)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unforeseen)
+
+
+async def _answer_refusal(error: ServiceError) -> Response:
+    status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 400)
+    if isinstance(error, TryLaterError) and not isinstance(error, TooManyRequestsError):
+        _logger().warning("%s", error.code, exc_info=error.__cause__)
+    response = _answer(status, str(error), error.code, error)
+    if isinstance(error, TryLaterError):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+async def _answer_http(error: HTTPException) -> Response:
+    if isinstance(error, RequestRedirect):
+        return pages.redirect(error.new_url, 308)
+    status = error.code or 500
+    own_words = error.description if "description" in vars(error) else None
+    response = _answer(status, own_words or _DETAILS.get(status, ""), HTTPStatus(status).name)
+    for name, value in error.get_headers():
+        if name in ("Allow", "WWW-Authenticate", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+async def _answer_unforeseen(error: Exception) -> Response:
+    _logger().error("unforeseen error", exc_info=error)
+    return _answer(500, _DETAILS[500], "INTERNAL_SERVER_ERROR")
+
+
+def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
+    title = HTTPStatus(status).phrase
+    if request.path.startswith("/api/"):
+        return _problem(status, title, detail, code, error)
+    return pages.render(
+        "errors/error.html",
+        status=status,
+        title=title,
+        detail=detail,
+        request_id=request_id.get(),
+        retry_after=error.retry_after if isinstance(error, TryLaterError) else None,
+    )
+
+
+def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
+    problem: dict[str, object] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id.get(),
+    }
+    if isinstance(error, InvalidInputError):
+        problem["errors"] = [asdict(wrong) for wrong in error.errors]
+    body = json.dumps(problem)
+    return Response(body, status, content_type="application/problem+json")
+
+
+def _logger() -> logging.Logger:
+    return logging.getLogger(__name__)

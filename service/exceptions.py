@@ -1,0 +1,75 @@
+"""What a rule may refuse, whatever door the request came through; `service.errors` answers them."""
+
+from dataclasses import dataclass
+
+
+class ServiceError(Exception):
+    """The base of every refusal: its text is meant for the person who asked."""
+
+    code = "REFUSED"
+
+
+class NotFoundError(ServiceError):
+    """There is no such thing, or it belongs to somebody else."""
+
+    code = "NOT_FOUND"
+
+
+class ConflictError(ServiceError):
+    """What is there already does not allow it."""
+
+    code = "CONFLICT"
+
+
+class CrossSiteError(ServiceError):
+    """The request changes something and does not prove that it comes from our own pages."""
+
+    code = "CROSS_SITE"
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong with one field: a sentence for people, a code for programs."""
+
+    field: str
+    message: str
+    code: str
+
+
+class InvalidInputError(ServiceError):
+    """Some fields cannot be taken as they are; nothing was changed."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("Some of what was sent cannot be accepted.")
+        self.errors = errors
+
+
+class TryLaterError(ServiceError):
+    """It would work later: `retry_after` is in whole seconds, at least 1."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, round(retry_after + 0.5))
+
+
+class TooManyRequestsError(TryLaterError):
+    """A limit was reached."""
+
+    code = "TOO_MANY_REQUESTS"
+
+
+class OverloadedError(TryLaterError):
+    """More work waits than this process will take on."""
+
+    code = "OVERLOADED"
+
+
+class DatabaseUnavailableError(TryLaterError):
+    """The database did not answer in time."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("The database is not answering at the moment.", retry_after=2)

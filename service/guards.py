@@ -1,0 +1,123 @@
+"""What every request must pass before a view sees it: size, host, scheme, origin, form."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from quart import Quart, Request, Response, request
+from quart.formparser import FormDataParser
+from quart.wrappers.request import Body
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+    UnsupportedMediaType,
+)
+
+from service import pages
+from service.config import Settings
+from service.exceptions import CrossSiteError
+from service.forms import is_storable
+from service.security.same_origin import SAFE_METHODS, is_same_origin
+
+MAX_BODY = 64 * 1024  # bytes; the largest form is about 10 kB
+MAX_ADDRESS = 8 * 1024  # bytes of path and query
+MAX_HEADERS = 32 * 1024  # bytes of names and values
+MAX_HEADER_COUNT = 100
+MAX_FORM_FIELDS = 50
+BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
+PROBES = frozenset({"/livez", "/readyz"})
+
+
+def init_app(app: Quart, settings: Settings) -> None:
+    """Check each request, in this order; what is refused is answered by `service.errors`."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.request_class = FormRequest
+
+    @app.before_request
+    async def guard() -> Response | None:
+        if request.path in PROBES:
+            return None
+        _check_size(request)
+        _check_host(request, settings)
+        if _came_by_http(request, settings):
+            return _to_https(request, settings)
+        if request.method not in SAFE_METHODS:
+            _check_origin(request, settings)
+        return None
+
+
+def _check_size(request: Request) -> None:
+    scope = request.scope
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS:
+        raise RequestURITooLarge("The address is too long.")
+    headers = list(scope["headers"])
+    if (
+        len(headers) > MAX_HEADER_COUNT
+        or sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS
+    ):
+        raise RequestHeaderFieldsTooLarge("The request's headers are too large.")
+
+
+def _check_host(request: Request, settings: Settings) -> None:
+    """Quart does not: an answer to any Host would let others' names lead to us."""
+    if settings.allowed_hosts and request.host.lower() not in settings.allowed_hosts:
+        raise BadRequest("This service does not answer under that host name.")
+
+
+def _came_by_http(request: Request, settings: Settings) -> bool:
+    """Whether the proxy says that the person's browser did not use HTTPS."""
+    forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+    return settings.secure_cookies and forwarded == "http"
+
+
+def _to_https(request: Request, settings: Settings) -> Response:
+    """Pages are there under HTTPS too; a program that sent its token in the clear must notice."""
+    if request.path.startswith("/api/") or request.method not in SAFE_METHODS:
+        raise Forbidden("This service is to be used by HTTPS only.")
+    return pages.redirect(f"{settings.public_url}{request.full_path.rstrip('?')}", 308)
+
+
+def _check_origin(request: Request, settings: Settings) -> None:
+    schemes = ("https",) if settings.secure_cookies else ("https", "http")
+    own = {f"{scheme}://{request.host}" for scheme in schemes}
+    if settings.public_url:
+        own.add(settings.public_url)
+    if not is_same_origin(request.headers, own):
+        raise CrossSiteError(
+            "This request did not come from a page of this service, so nothing was changed."
+        )
+
+
+class StrictFormDataParser(FormDataParser):
+    """Reads urlencoded forms, and refuses what Quart would take for an empty form or replace."""
+
+    async def parse(
+        self,
+        body: Body,
+        mimetype: str,
+        content_length: int | None,  # noqa: ARG002 - the signature of Quart's parser
+        options: dict[str, str] | None = None,  # noqa: ARG002
+    ) -> tuple[MultiDict[str, str], MultiDict[str, Any]]:
+        """The fields of the form; bytes that are not UTF-8 or too many fields raise 4xx."""
+        data = await body
+        if data and mimetype != "application/x-www-form-urlencoded":
+            raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
+        if data.count(b"&") >= MAX_FORM_FIELDS:
+            raise RequestEntityTooLarge("The form has too many fields.")
+        try:
+            fields = parse_qsl(data.decode(), keep_blank_values=True, errors="strict")
+        except ValueError:
+            raise BadRequest("The form is not valid UTF-8, percent-encoded.") from None
+        if not all(is_storable(name) for name, _ in fields):
+            raise BadRequest("The form has a field whose name is not valid.")
+        return MultiDict(fields), MultiDict()
+
+
+class FormRequest(Request):
+    """A request whose forms are read strictly."""
+
+    form_data_parser_class = StrictFormDataParser

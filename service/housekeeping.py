@@ -1,0 +1,49 @@
+"""Removes, from time to time, rows that mean nothing any more: sessions and limits that ended."""
+
+import asyncio
+import logging
+import random
+
+from quart import Quart
+
+from service import db
+from service.auth import queries as sessions
+from service.exceptions import DatabaseUnavailableError
+from service.models import utc_now
+from service.security import limits
+
+INTERVAL = 3600.0  # seconds between two rounds of one process
+
+
+def init_app(app: Quart) -> None:
+    """Run beside serving, in every process: deleting nothing costs nothing."""
+
+    @app.before_serving
+    async def start() -> None:
+        app.extensions["housekeeping"] = asyncio.create_task(_run(app))
+
+    @app.after_serving
+    async def stop() -> None:
+        task = app.extensions["housekeeping"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def clean_up() -> None:
+    """Do one round."""
+    async with db.read() as connection:
+        await sessions.delete_expired(connection, utc_now())
+        await limits.delete_expired(connection)
+
+
+async def _run(app: Quart) -> None:
+    while True:
+        # Not at once, when a cold start needs the processor, and not in every process together.
+        await asyncio.sleep(INTERVAL * random.uniform(0.5, 1.5))
+        try:
+            async with app.app_context():
+                await clean_up()
+        except DatabaseUnavailableError:
+            logging.getLogger(__name__).warning("housekeeping: the database did not answer")
+        except Exception:
+            logging.getLogger(__name__).exception("housekeeping failed")

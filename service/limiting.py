@@ -1,0 +1,82 @@
+"""How often the pages let something be done, and the decorators that say so of each view."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from quart import request
+
+from service import db
+from service.context import get_settings
+from service.security import limits
+from service.security.client_address import client_address, limit_key
+from service.security.limits import Bucket, Limit
+
+View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+
+# Failures only: a sign-in that succeeds is given back. Ten in five minutes is PyPI's bound for an
+# account; an address may stand for an office full of people.
+LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300)
+LOGIN_PER_ADDRESS = Limit("login-address", 30, 300)
+REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
+WRITES_PER_USER = Limit("write-user", 300, 60)
+
+
+def per_user(limit: Limit) -> Callable[[View], View]:
+    """Count each call of a view that is for signed-in people (this goes below `login_required`)."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            await take(limit.of(str(kwargs["user"].id)))
+            return await view(*args, **kwargs)
+
+        return limited_inside(limit)(wrapped)  # type: ignore[return-value]
+
+    return decorate
+
+
+def limited_inside(*limits: Limit) -> Callable[[View], View]:
+    """Mark a view that counts by itself."""
+
+    def decorate(view: View) -> View:
+        view.limit = ", ".join(limit.name for limit in limits)  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def unlimited(reason: str) -> Callable[[View], View]:
+    """Mark a view as not counted, and say why; a test finds views with neither mark."""
+
+    def decorate(view: View) -> View:
+        view.limit = f"none: {reason}"  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+async def take(*buckets: Bucket) -> None:
+    """Count one attempt in each bucket. Raises TooManyRequestsError."""
+    if get_settings().rate_limits:
+        async with db.read() as connection:
+            await limits.take(connection, *buckets)
+
+
+async def give_back(*buckets: Bucket) -> None:
+    """Uncount an attempt that turned out to be a good one."""
+    if get_settings().rate_limits:
+        async with db.read() as connection:
+            await limits.give_back(connection, *buckets)
+
+
+def client_key() -> str:
+    """Whom a limit per client address counts for this request."""
+    settings = get_settings()
+    address = client_address(
+        request.remote_addr or "",
+        request.headers,
+        header=settings.client_ip_header,
+        trusted_hops=settings.trusted_proxy_hops,
+    )
+    return limit_key(address)

@@ -1,0 +1,143 @@
+"""One line per event, with the id of its request: text for people, or one JSON object a line.
+
+Under gunicorn the lines go through gunicorn's handlers, else to standard error. Nothing that is
+logged here names a person: no address, no query string, no form.
+"""
+
+import json
+import logging
+import re
+import time
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Any, cast
+
+from quart import Quart
+
+from service.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from service.config import Settings
+
+ACCESS_LOGGER = "service.access"
+# What is taken over from a client as its id for the request; anything else gets one of ours.
+_CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_PROBES = ("/livez", "/readyz")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def init_app(app: Quart, settings: Settings) -> None:
+    """Set up logging, and the id and access line of every request."""
+    configure(settings)
+    app.asgi_app = cast(Any, RequestLog(cast(ASGIApp, app.asgi_app)))  # type: ignore[method-assign]
+
+
+def configure(settings: Settings) -> None:
+    """Give our loggers their handler, level and format; what is configured already stays."""
+    under_gunicorn = logging.getLogger("gunicorn.error").handlers
+    handlers = under_gunicorn or [logging.StreamHandler()]
+    formatter = JsonFormatter() if settings.log_format == "json" else TextFormatter()
+    for handler in [*handlers, *logging.getLogger("gunicorn.access").handlers]:
+        handler.setFormatter(formatter)
+    logger = logging.getLogger("service")
+    logger.handlers = list(handlers)
+    logger.setLevel(settings.log_level.upper())
+    logger.propagate = False
+
+
+class RequestLog:
+    """ASGI middleware: gives each request its id, tells it in the answer, logs one access line."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.logger = logging.getLogger(ACCESS_LOGGER)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through, watching the answer go by."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        identifier = _identify(scope)
+        request_id.set(identifier)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", identifier.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            self._log(scope, status, time.perf_counter() - started)
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        # Probes come every few seconds for ever.
+        level = logging.DEBUG if scope["path"] in _PROBES and status < 400 else logging.INFO
+        if self.logger.isEnabledFor(level):
+            fields = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+            }
+            self.logger.log(level, "request", extra={"fields": fields})
+
+
+class TextFormatter(logging.Formatter):
+    """Level first, so that platforms recognise it; then time, logger, request id and message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, but for a traceback."""
+        fields = getattr(record, "fields", {})
+        parts = [
+            f"{record.levelname:<7} {_time(record)} {record.name} [{request_id.get()}]",
+            record.getMessage(),
+            *(f"{name}={_printable(value)}" for name, value in fields.items()),
+        ]
+        line = " ".join(parts)
+        return line if record.exc_info is None else f"{line}\n{_traceback(record)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, ASCII only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, a traceback inside of it."""
+        entry: dict[str, Any] = {
+            "level": record.levelname.lower(),
+            "time": _time(record),
+            "logger": record.name,
+            "request_id": request_id.get(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info is not None:
+            entry["traceback"] = _traceback(record)
+        return json.dumps(entry, default=str)
+
+
+def _identify(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _CLIENT_ID.fullmatch(value):
+            return str(value.decode())
+    return token_hex(8)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _printable(value: object) -> str:
+    """A value that cannot break its line or the words around it."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else json.dumps(text)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    error = record.exc_info[1] if record.exc_info else None
+    return "" if error is None else "".join(traceback.format_exception(error)).rstrip()

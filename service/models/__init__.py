@@ -1,0 +1,36 @@
+"""The tables, one module per domain, and the limits that columns, forms and pages share."""
+
+from service.models.base import Base, utc_now
+from service.models.books import (
+    AUTHOR_MAX_LENGTH,
+    RATING_MAX,
+    RATING_MIN,
+    TITLE_MAX_LENGTH,
+    Book,
+    LegacyBook,
+)
+from service.models.limits import RateLimit
+from service.models.users import (
+    EMAIL_MAX_LENGTH,
+    EMAIL_MIN_LENGTH,
+    PASSWORD_MAX_LENGTH,
+    Session,
+    User,
+)
+
+__all__ = [
+    "AUTHOR_MAX_LENGTH",
+    "EMAIL_MAX_LENGTH",
+    "EMAIL_MIN_LENGTH",
+    "PASSWORD_MAX_LENGTH",
+    "RATING_MAX",
+    "RATING_MIN",
+    "TITLE_MAX_LENGTH",
+    "Base",
+    "Book",
+    "LegacyBook",
+    "RateLimit",
+    "Session",
+    "User",
+    "utc_now",
+]

@@ -1,0 +1,10 @@
+"""The database's schema: which revision it has, and how it comes to the newest one.
+
+`upgrading` is where to start reading. Alembic is imported only when there is something to
+migrate: a cold start with a database at head asks one question and goes on.
+"""
+
+from service.schema.revisions import SchemaError, current_revision, head, is_at_head
+from service.schema.upgrading import upgrade
+
+__all__ = ["SchemaError", "current_revision", "head", "is_at_head", "upgrade"]

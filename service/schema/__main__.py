@@ -1,0 +1,31 @@
+"""What bin/migrate runs: `python -m service.schema`, which takes no arguments."""
+
+import asyncio
+import logging
+import sys
+
+from service import logs
+from service.config import ConfigurationError, Settings
+from service.schema import SchemaError, upgrade
+
+logger = logging.getLogger("service.schema")
+
+
+def main() -> int:
+    """0: the database is at head; 1: it is not; 2: a variable is wrong. Says why on stderr."""
+    try:
+        settings = Settings.from_env()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure(settings)
+    try:
+        asyncio.run(upgrade(settings))
+    except SchemaError as error:
+        logger.critical("schema: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

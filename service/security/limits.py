@@ -1,0 +1,97 @@
+"""How often something may be tried: counted in the database, so that all workers share the count.
+
+Each limit is a leaky bucket (GCRA) in one row that one statement fills and judges: two attempts
+at the same moment cannot both take the last place.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Insert, case, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.exceptions import TooManyRequestsError
+from service.models import RateLimit
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `count` at once, and `count` in each `period` seconds after that."""
+
+    name: str
+    count: int
+    period: float
+
+    @property
+    def interval(self) -> float:
+        """Seconds after which one more is allowed."""
+        return self.period / self.count
+
+    def of(self, who: str) -> "Bucket":
+        """The bucket of this limit that counts somebody."""
+        return Bucket(self, hashlib.sha256(f"{self.name}\0{who}".encode()).digest())
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What one limit counts for one person, address or account."""
+
+    limit: Limit
+    key: bytes
+
+
+async def take(connection: AsyncConnection, *buckets: Bucket) -> None:
+    """Count one attempt in each bucket, in this order; the connection must commit each statement.
+
+    Raises TooManyRequestsError at the first that is full, and leaves those after it alone.
+    """
+    now = time.time()
+    for bucket in buckets:
+        result = await connection.execute(_take(connection, bucket, now))
+        if result.first() is None:
+            raise TooManyRequestsError(
+                "That was tried too often. Please wait a little.",
+                await _seconds_left(connection, bucket, now),
+            )
+
+
+async def give_back(connection: AsyncConnection, *buckets: Bucket) -> None:
+    """Uncount one attempt in every bucket: it turned out to be a good one."""
+    for bucket in buckets:
+        await connection.execute(
+            update(RateLimit)
+            .where(RateLimit.key == bucket.key)
+            .values(empty_at=RateLimit.empty_at - bucket.limit.interval)
+        )
+
+
+async def delete_expired(connection: AsyncConnection) -> None:
+    """Remove the buckets that have run empty: they mean the same as none."""
+    await connection.execute(delete(RateLimit).where(RateLimit.empty_at < time.time()))
+
+
+def _take(connection: AsyncConnection, bucket: Bucket, now: float) -> Insert:
+    """One statement that adds an attempt, and returns a row only where there was room for it."""
+    limit = bucket.limit
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    later: ColumnElement[float] = case((RateLimit.empty_at > now, RateLimit.empty_at), else_=now)
+    return (
+        insert(RateLimit)
+        .values(key=bucket.key, empty_at=now + limit.interval)
+        .on_conflict_do_update(
+            index_elements=[RateLimit.key],
+            set_={"empty_at": later + limit.interval},
+            # Half an interval of tolerance: rounding must not cost anybody an attempt.
+            where=later + limit.interval / 2 < now + limit.period,
+        )
+        .returning(RateLimit.key)
+    )
+
+
+async def _seconds_left(connection: AsyncConnection, bucket: Bucket, now: float) -> float:
+    empty_at = await connection.scalar(
+        select(RateLimit.empty_at).where(RateLimit.key == bucket.key)
+    )
+    return max(0.0, (empty_at or now) + bucket.limit.interval - bucket.limit.period - now)

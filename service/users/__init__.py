@@ -1,0 +1,1 @@
+"""Accounts: rules, statements, forms and pages."""

@@ -1,0 +1,94 @@
+"""The rules of accounts: who may register, and who is who."""
+
+import asyncio
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from service.exceptions import ConflictError, FieldError, InvalidInputError, ServiceError
+from service.models import User
+from service.security.passwords import PasswordHasher
+from service.security.timing import EvenTiming
+from service.users import queries
+from service.users.forms import Registration, canonical_email
+from service.users.passwords import check_new_password
+
+
+class EmailTakenError(ConflictError):
+    """There is an account with this e-mail address already."""
+
+    code = "EMAIL_TAKEN"
+
+
+class WrongCredentialsError(ServiceError):
+    """The address has no account, or another password."""
+
+    code = "WRONG_CREDENTIALS"
+
+
+_failures = EvenTiming()
+
+
+async def new_user(
+    registration: Registration, hasher: PasswordHasher, *, min_password_length: int
+) -> User:
+    """The account that a registration asks for, not yet added.
+
+    Takes no connection, because it hashes and may wait for its turn to. Raises InvalidInputError.
+    """
+    errors: list[FieldError] = []
+    email = registration.email
+    try:
+        email = canonical_email(registration.email)
+    except InvalidInputError as error:
+        errors.extend(error.errors)
+    try:
+        # In a thread: the list of common passwords is unpacked the first time.
+        await asyncio.to_thread(
+            check_new_password, registration.password, email, min_length=min_password_length
+        )
+    except InvalidInputError as error:
+        errors.extend(error.errors)
+    if registration.confirm != registration.password:
+        errors.append(FieldError("confirm", registration.messages["confirm"], "not_equal"))
+    if errors:
+        raise InvalidInputError(*errors)
+    return User(email=email, password_hashed=await hasher.hash(registration.password))
+
+
+async def register(session: AsyncSession, user: User) -> None:
+    """Add an account. Raises EmailTakenError, decided by the unique index alone."""
+    queries.add_user(session, user)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise EmailTakenError("There is an account with this e-mail address already.") from error
+
+
+async def find_account(connection: AsyncConnection, typed_email: str) -> Row[int, str, str] | None:
+    """The account of an address as somebody typed it, or None."""
+    return await queries.get_user_by_email(connection, typed_email, fold_email(typed_email))
+
+
+def fold_email(typed_email: str) -> str:
+    """The canonical form where there is one; what cannot be an address is its own."""
+    try:
+        return canonical_email(typed_email)
+    except InvalidInputError:
+        return typed_email
+
+
+async def verify(
+    account: Row[int, str, str] | None, password: str, hasher: PasswordHasher
+) -> tuple[Row[int, str, str], str | None]:
+    """Check a password; returns the account, and a new hash to keep where its own is outdated.
+
+    Raises WrongCredentialsError, after the same time for every account and for none.
+    """
+    hashed = None if account is None else account.password_hashed
+    verdict = await hasher.verify(password, hashed)
+    if account is None or not verdict.right:
+        await _failures.hold(verdict.seconds)
+        raise WrongCredentialsError("Incorrect login credentials.")
+    return account, await hasher.hash(password) if verdict.outdated else None

@@ -1,0 +1,61 @@
+"""The shapes of what people send about their accounts, and the canonical form of an address."""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from service.exceptions import FieldError, InvalidInputError
+from service.forms import Shape
+from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH, PASSWORD_MAX_LENGTH
+
+EMAIL_MESSAGE = (
+    f"Enter an e-mail address of {EMAIL_MIN_LENGTH} to {EMAIL_MAX_LENGTH} characters,"
+    " such as name@example.com."
+)
+
+Email = Annotated[str, Meta(min_length=EMAIL_MIN_LENGTH, max_length=EMAIL_MAX_LENGTH)]
+Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
+
+
+class Registration(Shape, frozen=True, kw_only=True):
+    """A new account. How short a password may be is the operator's to set: a rule, not a shape."""
+
+    email: Email
+    password: Password
+    confirm: str
+
+    messages: ClassVar = {
+        "email": EMAIL_MESSAGE,
+        "password": f"Enter a password of at most {PASSWORD_MAX_LENGTH} characters.",
+        "confirm": "Enter the same password again.",
+    }
+
+
+class Credentials(Shape, frozen=True, kw_only=True):
+    """What somebody signs in with. Looser than a registration: old accounts keep working."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: Password
+    remember_me: bool = False
+
+    messages: ClassVar = {
+        "email": "Enter your e-mail address.",
+        "password": f"Enter your password, of at most {PASSWORD_MAX_LENGTH} characters.",
+        "remember_me": "Tick this or leave it.",
+    }
+
+
+def canonical_email(text: str) -> str:
+    """The one spelling of an address that accounts are kept under: lower case, domain in ASCII.
+
+    The part before the @ must be ASCII: letters that look alike or fold into each other would
+    make two people's addresses one. Raises InvalidInputError about the field `email`.
+    """
+    # Imported here: it costs a cold start more than the first sign-in.
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        address = validate_email(text, allow_smtputf8=False, check_deliverability=False)
+    except EmailNotValidError:
+        raise InvalidInputError(FieldError("email", EMAIL_MESSAGE, "invalid")) from None
+    return (address.ascii_email or address.normalized).lower()

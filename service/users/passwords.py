@@ -1,0 +1,45 @@
+"""Which passwords an account may have."""
+
+import gzip
+from functools import cache
+from importlib.resources import files
+
+from service.exceptions import FieldError, InvalidInputError
+
+SERVICE_NAME = "readlog"
+# What must be left of a password without the words that anybody would try for this person.
+MIN_UNGUESSED = 4  # code points
+MIN_WORD = 3  # a shorter word says nothing: "al" is part of too much
+
+
+def check_new_password(password: str, email: str, *, min_length: int) -> None:
+    """Refuse a password that is too short (in code points), well known, or made of the address.
+
+    Blocks for some 20 ms the first time: the list is unpacked then. Raises InvalidInputError.
+    """
+    if len(password) < min_length:
+        _refuse(f"Enter a password of at least {min_length} characters.", "too_short")
+    if password.casefold() in _common_passwords():
+        _refuse("This password is one of those that are guessed first. Choose another.", "common")
+    if _is_guessable(password, email):
+        _refuse("This password is too much like your e-mail address. Choose another.", "guessable")
+
+
+def _is_guessable(password: str, email: str) -> bool:
+    text = password.casefold()
+    words = {SERVICE_NAME, email, *email.split("@")}
+    return any(
+        len(word) >= MIN_WORD and word in text and len(text.replace(word, "")) < MIN_UNGUESSED
+        for word in map(str.casefold, words)
+    )
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    """Some 50,000, case-folded; where they come from is said in docs/third-party.md."""
+    packed = files("service.security").joinpath("common_passwords.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(packed).decode().split("\n"))
+
+
+def _refuse(message: str, code: str) -> None:
+    raise InvalidInputError(FieldError("password", message, code))

@@ -1,0 +1,194 @@
+"""Pages of the account: welcome, register, sign in, sign out, profile."""
+
+from collections.abc import Mapping
+
+from quart import Blueprint, Response, flash, request
+from sqlalchemy import Row
+
+from service import db, pages
+from service.auth import SignedInUser, current_user, login_required, public, sign_in, sign_out
+from service.context import get_password_hasher, get_settings
+from service.exceptions import InvalidInputError, OverloadedError
+from service.forms import Form, check_text
+from service.limiting import (
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    REGISTRATIONS_PER_ADDRESS,
+    client_key,
+    give_back,
+    limited_inside,
+    take,
+    unlimited,
+)
+from service.models import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
+from service.security.redirects import local_path
+from service.users import accounts, queries
+from service.users.accounts import EmailTakenError, WrongCredentialsError
+from service.users.forms import Credentials, Registration
+
+blueprint = Blueprint("users", __name__)
+
+
+@blueprint.get("/")
+@public
+@unlimited("reads at most one row")
+async def index() -> Response:
+    """Welcome people; those who are signed in want their list."""
+    if await current_user():
+        return pages.redirect("/books/")
+    return pages.render("index.html")
+
+
+@blueprint.get("/register")
+@public
+@unlimited("reads at most one row")
+async def register_form() -> Response:
+    """Show the form for a new account."""
+    return await _if_signed_in() or _registration_page(Form())
+
+
+@blueprint.post("/register")
+@public
+@limited_inside(REGISTRATIONS_PER_ADDRESS)
+async def register() -> Response:
+    """Make an account and sign its owner in."""
+    if answer := await _if_signed_in():
+        return answer
+    texts = await request.form
+    await take(REGISTRATIONS_PER_ADDRESS.of(client_key()))
+    try:
+        user = await accounts.new_user(
+            check_text(Registration, texts),
+            get_password_hasher(),
+            min_password_length=get_settings().password_min_length,
+        )
+        async with db.transaction() as session:
+            await accounts.register(session, user)
+            await sign_in(session, user.id)
+    except InvalidInputError as error:
+        form = Form.refused(texts, error, "The account could not be made.")
+        return _registration_page(form, status=422)
+    except EmailTakenError as error:
+        form = Form(texts, {"email": str(error)}, "The account could not be made.")
+        return _registration_page(form, status=422)
+    await flash(f"Thank you for registering, {user.email}!", "success")
+    return pages.redirect("/books/")
+
+
+@blueprint.get("/login")
+@public
+@unlimited("reads at most one row")
+async def login_form() -> Response:
+    """Show the form to sign in with."""
+    return await _if_signed_in() or _login_page(Form())
+
+
+@blueprint.post("/login")
+@public
+@limited_inside(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)
+async def login() -> Response:
+    """Sign somebody in, and go on to where they wanted to be."""
+    texts = await request.form
+    try:
+        credentials = check_text(Credentials, texts)
+        account = await _authenticate(credentials)
+    except InvalidInputError as error:
+        form = Form.refused(texts, error, "You are not signed in yet.")
+        return _login_page(form, status=422)
+    except WrongCredentialsError as error:
+        return _login_page(Form(texts, problem=str(error)), status=401)
+    await flash(f"Thank you for logging in, {account.email}!", "success")
+    return pages.redirect(_next(texts) or "/books/")
+
+
+async def _authenticate(credentials: Credentials) -> Row[int, str, str]:
+    """Begin a session for these credentials. Raises WrongCredentialsError.
+
+    No connection is held while the password is hashed.
+    """
+    buckets = (
+        LOGIN_PER_ADDRESS.of(client_key()),
+        LOGIN_PER_ACCOUNT.of(accounts.fold_email(credentials.email)),
+    )
+    await take(*buckets)
+    async with db.read() as connection:
+        found = await accounts.find_account(connection, credentials.email)
+    try:
+        account, new_hash = await accounts.verify(
+            found, credentials.password, get_password_hasher()
+        )
+    except OverloadedError:
+        await give_back(*buckets)
+        raise
+    async with db.transaction() as session:
+        if new_hash is not None:
+            await queries.replace_password_hash(
+                session, account.id, account.password_hashed, new_hash
+            )
+        await sign_in(session, account.id, remember=credentials.remember_me)
+    await give_back(*buckets)
+    return account
+
+
+@blueprint.get("/logout")
+@public
+@unlimited("reads at most one row")
+async def logout_form() -> Response:
+    """Ask before signing out: a link must not do it."""
+    if await current_user() is None:
+        return pages.redirect("/")
+    return pages.render("users/logout.html")
+
+
+@blueprint.post("/logout")
+@public
+@unlimited("deletes at most one row, and only with its token")
+async def logout() -> Response:
+    """Sign out; doing it twice is fine."""
+    async with db.transaction() as session:
+        await sign_out(session)
+    await flash("Goodbye!", "info")
+    return pages.redirect("/")
+
+
+@blueprint.get("/profile")
+@login_required
+@unlimited("reads one row")
+async def profile(user: SignedInUser) -> Response:
+    """Show people what is known about them."""
+    return pages.render("users/profile.html", section="profile")
+
+
+async def _if_signed_in() -> Response | None:
+    if await current_user() is None:
+        return None
+    await flash("Already logged in!", "info")
+    return pages.redirect("/profile")
+
+
+def _next(texts: Mapping[str, str]) -> str | None:
+    """Where to go after signing in, if it is on this site: from the form, else the address."""
+    return local_path(texts.get("next") or request.args.get("next"))
+
+
+def _registration_page(form: Form, status: int = 200) -> Response:
+    return pages.render(
+        "users/register.html",
+        status=status,
+        section="register",
+        form=form,
+        password_min_length=get_settings().password_min_length,
+        password_max_length=PASSWORD_MAX_LENGTH,
+        email_max_length=EMAIL_MAX_LENGTH,
+    )
+
+
+def _login_page(form: Form, status: int = 200) -> Response:
+    texts = form.values if isinstance(form.values, Mapping) else {}
+    return pages.render(
+        "users/login.html",
+        status=status,
+        section="login",
+        form=form,
+        next=_next({"next": str(texts.get("next", ""))}),
+    )

@@ -1,0 +1,127 @@
+"""The cast: browsers as tests use them, and people who have an account and are signed in."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from argon2 import PasswordHasher
+from quart import Quart, Response
+from sqlalchemy import func, insert, select
+
+from service import db
+from service.auth.queries import add_session
+from service.models import Book, Session, User, utc_now
+from service.security.passwords import LANES, MEMORY_KIB, PASSES
+from service.security.tokens import hash_token, new_token
+
+ORIGIN = "http://localhost"
+PASSWORD = "correct horse battery"
+PASSWORD_HASH = PasswordHasher(PASSES, MEMORY_KIB, LANES).hash(PASSWORD)
+
+
+class Browser:
+    """A test client that keeps cookies, and sends Origin with forms as browsers do."""
+
+    def __init__(self, app: Quart) -> None:
+        self.app = app
+        self.client = app.test_client()
+
+    async def get(self, path: str, **options: Any) -> Response:
+        return await self.client.get(path, **options)
+
+    async def post(
+        self,
+        path: str,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Response:
+        return await self.client.post(
+            path, form=form or {}, headers={"Origin": ORIGIN, **(headers or {})}, **options
+        )
+
+    async def page(self, path: str) -> str:
+        """The text of a page, as `text_of` gives it."""
+        return await text_of(await self.get(path))
+
+    def cookie(self, name: str = "readlog-session") -> str | None:
+        """The value of a cookie that this browser holds."""
+        for cookie in self.client.cookie_jar or ():
+            if cookie.name == name:
+                return cookie.value
+        return None
+
+    def set_cookie(self, value: str, name: str = "readlog-session") -> None:
+        self.client.set_cookie("localhost", name, value)
+
+
+class Person(Browser):
+    """A browser whose user is signed in."""
+
+    def __init__(self, app: Quart, user_id: int, email: str) -> None:
+        super().__init__(app)
+        self.id = user_id
+        self.email = email
+
+    async def has_books(self, *titles: str) -> list[int]:
+        """Put books on this person's list without going through the pages; returns their ids."""
+        async with self.app.app_context(), db.transaction() as session:
+            books = [Book(title=title, author="Somebody", user_id=self.id) for title in titles]
+            session.add_all(books)
+            await session.flush()
+            return [book.id for book in books]
+
+
+async def add_person(app: Quart, email: str, password_hashed: str = PASSWORD_HASH) -> Person:
+    """Somebody with an account, signed in."""
+    token, now = new_token(), utc_now()
+    async with app.app_context(), db.transaction() as session:
+        user = User(email=email, password_hashed=password_hashed)
+        session.add(user)
+        await session.flush()
+        await add_session(session, hash_token(token), user.id, now, now.replace(year=2100))
+    person = Person(app, user.id, email)
+    person.set_cookie(token)
+    return person
+
+
+async def add_user(app: Quart, email: str, password_hashed: str = PASSWORD_HASH) -> int:
+    """An account whose owner is signed in nowhere; returns its id."""
+    async with app.app_context(), db.transaction() as session:
+        statement = insert(User).values(email=email, password_hashed=password_hashed)
+        result = await session.execute(statement.returning(User.id))
+        return result.scalar_one()
+
+
+async def rows(app: Quart, *columns: Any) -> list[tuple[Any, ...]]:
+    """What a table holds, by its first column."""
+    async with app.app_context(), db.read() as connection:
+        result = await connection.execute(select(*columns).order_by(columns[0]))
+        return [tuple(row) for row in result]
+
+
+async def count(app: Quart, table: Any) -> int:
+    """How many rows a table has."""
+    async with app.app_context(), db.read() as connection:
+        return (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+
+
+async def text_of(response: Response) -> str:
+    """A page as a person reads it: without tags and comments, entities as characters."""
+    text = await response.get_data(as_text=True)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+__all__ = [
+    "ORIGIN",
+    "PASSWORD",
+    "Browser",
+    "Person",
+    "Session",
+    "add_person",
+    "add_user",
+    "count",
+    "rows",
+    "text_of",
+]
