@@ -1,6 +1,7 @@
 """How fast the service answers, beside a Flask twin on the same machine: `python -m bench`.
 
 `peers/` holds the applications compared and `peers/__init__.py` their list: add yours there.
-`data` fills the database, `load` is the client, `rounds` measures, `report` prints. A measurement
-that is not requests per second (a cold start, say) gets a module of its own beside `rounds`.
+`data` fills the database, `load` is the client, `rounds` measures, with `cpu` for the servers'
+processor time, and `report` prints. A measurement of
+another kind (a cold start, say) gets a module of its own beside `rounds`.
 """

@@ -3,6 +3,8 @@
 The figures of one machine say little about another, and those of a shared machine little about
 themselves: server, database and client compete for the same cores. Only the ratios mean
 anything, since the peers are measured in turn, seconds apart, and compared round by round.
+Noise distorts "cpu ms" least: the processor time of gunicorn and its workers for each request,
+in milliseconds. Both ratios are above 1 where the service does better.
 """
 
 import argparse
@@ -12,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from subprocess import SubprocessError
 from textwrap import fill
 
 from bench.data import database
@@ -34,7 +37,7 @@ def main() -> int:
             serving(peers, url) as running,
         ):
             results = _measure(running, options.routes, plan)
-    except (BenchError, ServerError) as error:
+    except (BenchError, ServerError, SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     _print(results, plan, options.json)
@@ -57,7 +60,7 @@ def _measure(running: Sequence[Running], routes: Sequence[str], plan: Plan) -> R
 
 def _print(results: Results, plan: Plan, file: Path | None) -> None:
     about = facts() | asdict(plan)
-    client = max(it.client_cpu for by_peer in results.values() for it in by_peer.values())
+    client = max(it.client for by_peer in results.values() for it in by_peer.values())
     libraries = ", ".join(f"{name} {found}" for name, found in about["libraries"].items())
     libraries = fill(libraries, 100, break_on_hyphens=False)
     text = f"""{table(results)}

@@ -23,18 +23,22 @@ LIBRARIES = (
     "flask-sqlalchemy",
     "psycopg2-binary",
 )
-COLUMNS = ("route", "peer", "req/s", "p50 ms", "p99 ms", "bytes", "readlog / peer (min-max)")
+HEAD = "route|peer|req/s|p50 ms|p99 ms|bytes|cpu ms|req/s: readlog / peer|cpu: peer / readlog"
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One peer on one route. `rates` are requests a second, round by round; times are ms."""
+    """One peer on one route: requests a second and the server's CPU ms a request, by rounds.
+
+    The other times are milliseconds too. `cpu` is empty where the system does not tell it.
+    """
 
     rates: list[float]
+    cpu: list[float]
     p50: float
     p99: float
     body_bytes: int
-    client_cpu: float  # cores that the client took
+    client: float  # cores that the client took
 
     @classmethod
     def of(cls, rounds: Sequence[Seen]) -> "Figures":
@@ -42,15 +46,12 @@ class Figures:
         cuts = [quantiles(seen.times, n=100) for seen in rounds]
         return cls(
             [len(seen.times) / seen.seconds for seen in rounds],
+            [seen.server_cpu * 1000 / len(seen.times) for seen in rounds if seen.server_cpu],
             median(cut[49] for cut in cuts),
             median(cut[98] for cut in cuts),
             rounds[-1].body_bytes,
-            median(seen.cpu_seconds / seen.seconds for seen in rounds),
+            median(seen.client_cpu / seen.seconds for seen in rounds),
         )
-
-    def ratios(self, other: "Figures") -> list[float]:
-        """How many times faster than the other, in each round: both met the same noise."""
-        return [mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True)]
 
 
 Results = Mapping[str, Mapping[str, Figures]]  # by route, then by peer, ours first
@@ -58,7 +59,7 @@ Results = Mapping[str, Mapping[str, Figures]]  # by route, then by peer, ours fi
 
 def table(results: Results) -> str:
     """The results, aligned."""
-    lines: list[tuple[str, ...]] = [COLUMNS]
+    lines: list[tuple[str, ...]] = [tuple(HEAD.split("|"))]
     for route, by_peer in results.items():
         ours = next(iter(by_peer.values()))
         for peer, figures in by_peer.items():
@@ -69,10 +70,23 @@ def table(results: Results) -> str:
 
 
 def _line(route: str, peer: str, it: Figures, ours: Figures) -> tuple[str, ...]:
-    ratios = ours.ratios(it)
-    ratio = "" if it is ours else f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-    rate = f"{median(it.rates):.0f}"
-    return (route, peer, rate, f"{it.p50:.1f}", f"{it.p99:.1f}", str(it.body_bytes), ratio)
+    cells: tuple[str, ...] = (
+        route,
+        peer,
+        f"{median(it.rates):.0f}",
+        f"{it.p50:.1f}",
+        f"{it.p99:.1f}",
+    )
+    cells += (str(it.body_bytes), f"{median(it.cpu):.2f}" if it.cpu else "")
+    if it is ours:
+        return (*cells, "", "")
+    return (*cells, _ratio(ours.rates, it.rates), _ratio(it.cpu, ours.cpu))
+
+
+def _ratio(these: Sequence[float], those: Sequence[float]) -> str:
+    """Median, least and most of the ratios round by round: both sides met the same noise."""
+    ratios = [this / that for this, that in zip(these, those, strict=False)]
+    return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else ""
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -13,6 +13,7 @@ from http.cookiejar import CookieJar
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
+from bench import cpu
 from bench.data import PASSWORD
 from bench.load import AGENT, Job, Seen
 from bench.peers import Peer, Route
@@ -79,6 +80,7 @@ def measure(running: Running, route: Route, plan: Plan) -> Seen:
     """One measurement in a client process of its own; a bad answer ends the bench."""
     cookie = running.cookie(route)
     job = Job(running.port, route.path, cookie, plan.connections, plan.seconds)
+    before = cpu.seconds(running.server.pid)
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
         input=json.dumps(asdict(job)),
@@ -88,7 +90,10 @@ def measure(running: Running, route: Route, plan: Plan) -> Seen:
         timeout=plan.seconds + 60,
         check=True,
     )
+    after = cpu.seconds(running.server.pid)
     seen = Seen(**json.loads(done.stdout))
+    if before is not None and after is not None:
+        seen.server_cpu = after - before
     if seen.bad or len(seen.times) < 2:  # percentiles need two
         log = running.server.log()[-2000:]
         raise BenchError(f"{running.peer.name} {route.name}: {seen.bad or 'too slow'}\n{log}")

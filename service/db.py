@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from asyncpg.exceptions import InterfaceError, PostgresError
 from quart import Quart, current_app
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -102,9 +103,11 @@ def is_unavailable(error: BaseException) -> bool:
             or state.startswith(_UNAVAILABLE_STATES)
             or any(text in str(error.orig) for text in ("database is locked", "readonly database"))
         )
-    # Refused, unreachable, or a name that does not resolve: the driver's connect() raises these
-    # as they are.
-    return isinstance(error, (OSError, TimeoutError, PoolTimeoutError))
+    if isinstance(error, PostgresError):  # asyncpg's own, from connect() and service.statements
+        return (error.sqlstate or "").startswith(_UNAVAILABLE_STATES)
+    # Refused, unreachable, or a name that does not resolve: connect() raises these as they are.
+    # InterfaceError: the connection was lost under a statement.
+    return isinstance(error, (OSError, TimeoutError, PoolTimeoutError, InterfaceError))
 
 
 @contextmanager

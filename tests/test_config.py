@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 
 from service.config import ConfigurationError, Settings
-from service.secret_keys import instance_key, is_weak
+from service.config.secret_keys import instance_key, is_weak
 
 STRONG = "kW9vQz3RtY7uXbN2mLpA5sDfGhJ8eC4i"
 OTHER = "0f1e5d9c3b7a86420f2e4d6c8ba97531"
@@ -255,6 +255,7 @@ def test_repeating_keys_are_weak(period: int) -> None:
         "your-secret-key-here-your-secret-key-here!",
         "super_secret_development_token_value_123456",
         "dev-secret-key-1234567890-dev-secret-key",
+        "password_secret_changeme_q7w8e9r0t1z2",
         "abcdefghijklmnopqrstuvwxyz0123456789",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZ1234567890",
         "qwertyuiopasdfghjklzxcvbnm1234567890",

@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 from asyncpg import connect_utils
 
-from service.database_parameters import (
+from service.config.database_parameters import (
     COMMAND_TIMEOUT,
     CONNECT_TIMEOUT,
     STATEMENT_TIMEOUT,
     InvalidDatabaseURLError,
 )
-from service.database_url import DatabaseSettings, parse_database_url
+from service.config.database_url import DatabaseSettings, parse_database_url
 
 # Of nobody: made for this test, its key thrown away.
 AUTHORITY = """-----BEGIN CERTIFICATE-----
@@ -254,6 +254,14 @@ def test_verified_modes(authority: Path, mode: str, checks_name: bool) -> None:
     assert parameters.sslmode.name == "require"
 
 
+def test_revoked_certificates(authority: Path) -> None:
+    url = f"postgresql://h/b?sslmode=require&sslrootcert={authority}&sslcrl="
+    _, parameters, _ = asyncpg_target(parse(f"{url}{authority}"))
+    assert parameters.ssl.verify_flags & ssl.VERIFY_CRL_CHECK_CHAIN == ssl.VERIFY_CRL_CHECK_CHAIN
+    with pytest.raises(InvalidDatabaseURLError, match="sslcrl"):
+        parse(f"{url}/no/such.pem")
+
+
 def test_certificates_relative_to_the_root(authority: Path) -> None:
     url = f"postgresql://h/b?sslmode=verify-ca&sslrootcert={authority.name}"
     _, parameters, _ = asyncpg_target(parse(url, root=authority.parent))
@@ -261,10 +269,13 @@ def test_certificates_relative_to_the_root(authority: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["", "&sslmode=verify-full"])
-def test_system_authorities(mode: str) -> None:
+def test_system_authorities(monkeypatch: pytest.MonkeyPatch, authority: Path, mode: str) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     _, parameters, _ = asyncpg_target(parse(f"postgresql://h/b?sslrootcert=system{mode}"))
     assert parameters.ssl.verify_mode is ssl.CERT_REQUIRED
     assert parameters.ssl.check_hostname is True
+    subjects = [certificate["subject"] for certificate in parameters.ssl.get_ca_certs()]
+    assert ((("commonName", "Readlog tests"),),) in subjects
 
 
 def test_tls_versions_and_negotiation() -> None:

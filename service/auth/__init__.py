@@ -1,7 +1,8 @@
 """Who is signed in: a cookie carries an opaque token, the database only its hash."""
 
 from service.auth.current import current_user, login_required, public
-from service.auth.sessions import SignedInUser, sign_in, sign_out
+from service.auth.queries import SignedInUser
+from service.auth.sessions import sign_in, sign_out
 
 __all__ = [
     "SignedInUser",

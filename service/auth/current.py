@@ -9,7 +9,8 @@ from quart import Response, flash, g, request
 
 from service import db, pages
 from service.auth import queries
-from service.auth.sessions import SignedInUser, session_token
+from service.auth.queries import SignedInUser
+from service.auth.sessions import session_token
 from service.models import utc_now
 from service.security.tokens import hash_token
 
@@ -29,8 +30,7 @@ async def _load_user() -> SignedInUser | None:
     if not token:
         return None
     async with db.read() as connection:
-        row = await queries.get_signed_in(connection, hash_token(token), utc_now())
-    return None if row is None else SignedInUser(row.id, row.email, row.registered_on)
+        return await queries.get_signed_in(connection, hash_token(token), utc_now())
 
 
 def login_required(view: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

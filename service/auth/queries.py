@@ -1,25 +1,36 @@
 """Statements about sessions."""
 
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import Session, User
+from service.statements import Read
 
-_SIGNED_IN = (
-    select(Session.id.label("session_id"), User.id, User.email, User.registered_on)
-    .join(User, User.id == Session.user_id)
-    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("now"))
+
+class SignedInUser(NamedTuple):
+    """The person whose request this is."""
+
+    id: int
+    email: str
+    registered_on: datetime
+
+
+_SIGNED_IN = Read(
+    select(User.id, User.email, User.registered_on)
+    .join(Session, Session.user_id == User.id)
+    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("now")),
+    SignedInUser,
 )
 
 
 async def get_signed_in(
     connection: AsyncConnection, token_hash: bytes, now: datetime
-) -> Row[int, int, str, datetime] | None:
-    """The session that has not expired, and whose it is: the one statement that authenticates."""
-    result = await connection.execute(_SIGNED_IN, {"token_hash": token_hash, "now": now})
-    return result.first()
+) -> SignedInUser | None:
+    """Whose session it is, unless it has expired: the one statement that authenticates."""
+    return await _SIGNED_IN.first(connection, token_hash=token_hash, now=now)
 
 
 async def add_session(

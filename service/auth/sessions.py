@@ -1,7 +1,6 @@
 """Beginning and ending a session: its row, and its cookie on the answer."""
 
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
 
 from quart import Quart, after_this_request, current_app, request
 from quart.typing import ResponseTypes
@@ -15,14 +14,6 @@ from service.security.tokens import hash_token, new_token
 # what NIST 800-63B allows at most for a single factor.
 SESSION_LIFETIME = timedelta(hours=24)
 REMEMBERED_LIFETIME = timedelta(days=30)
-
-
-class SignedInUser(NamedTuple):
-    """The person whose request this is."""
-
-    id: int
-    email: str
-    registered_on: datetime
 
 
 def cookie_name(app: Quart, name: str = "session") -> str:

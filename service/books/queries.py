@@ -3,24 +3,32 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import Book
+from service.statements import Read
 
-_COLUMNS = (Book.id, Book.title, Book.author, Book.rating)
-_OWN = Book.user_id == bindparam("owner")
-_ONE = select(*_COLUMNS).where(Book.id == bindparam("book_id"), _OWN)
-_LIST = select(*_COLUMNS).where(_OWN).order_by(Book.id.desc()).limit(bindparam("count"))
-_LIST_AFTER = _LIST.where(Book.id < bindparam("place"))
-_LIST_BEFORE = (
-    select(*_COLUMNS)
-    .where(_OWN, Book.id > bindparam("place"))
-    .order_by(Book.id)
-    .limit(bindparam("count"))
+
+class BookRow(NamedTuple):
+    """A book as pages show it."""
+
+    id: int
+    title: str
+    author: str
+    rating: int | None
+
+
+_own = select(Book.id, Book.title, Book.author, Book.rating).where(
+    Book.user_id == bindparam("owner")
 )
-
-BookRow = Row[int, str, str, int | None]
+_newest_first = _own.order_by(Book.id.desc()).limit(bindparam("count"))
+_ONE = Read(_own.where(Book.id == bindparam("book_id")), BookRow)
+_LIST = Read(_newest_first, BookRow)
+_LIST_AFTER = Read(_newest_first.where(Book.id < bindparam("place")), BookRow)
+_LIST_BEFORE = Read(
+    _own.where(Book.id > bindparam("place")).order_by(Book.id).limit(bindparam("count")), BookRow
+)
 
 
 class Page(NamedTuple):
@@ -44,19 +52,20 @@ async def list_books(
     A place is a book's id; the book itself need not be there any more. One statement, that
     reads one row more than it gives to know whether there are others.
     """
-    values = {"owner": owner, "count": size + 1, "place": after or before}
+    count = size + 1
     if before is not None:
-        rows = (await connection.execute(_LIST_BEFORE, values)).all()
+        rows = await _LIST_BEFORE.all(connection, owner=owner, place=before, count=count)
         return Page(rows[:size][::-1], newer=len(rows) > size, older=True)
-    statement = _LIST if after is None else _LIST_AFTER
-    rows = (await connection.execute(statement, values)).all()
+    if after is not None:
+        rows = await _LIST_AFTER.all(connection, owner=owner, place=after, count=count)
+    else:
+        rows = await _LIST.all(connection, owner=owner, count=count)
     return Page(rows[:size], newer=after is not None, older=len(rows) > size)
 
 
 async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow | None:
     """One book of this owner, or None."""
-    result = await connection.execute(_ONE, {"owner": owner, "book_id": book_id})
-    return result.first()
+    return await _ONE.first(connection, owner=owner, book_id=book_id)
 
 
 def add_book(session: AsyncSession, book: Book) -> None:

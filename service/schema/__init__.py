@@ -5,6 +5,6 @@ migrate: a cold start with a database at head asks one question and goes on.
 """
 
 from service.schema.revisions import SchemaError, current_revision, head, is_at_head
-from service.schema.upgrading import upgrade
+from service.schema.upgrading import reset, upgrade
 
-__all__ = ["SchemaError", "current_revision", "head", "is_at_head", "upgrade"]
+__all__ = ["SchemaError", "current_revision", "head", "is_at_head", "reset", "upgrade"]

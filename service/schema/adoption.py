@@ -15,7 +15,8 @@ from service.schema.revisions import ALEMBIC_INI, BASELINE, SchemaError, parents
 
 logger = logging.getLogger(__name__)
 
-OURS = frozenset({"users", "books", "legacy_books", "sessions", "rate_limits"})
+# Tables that refer to others first.
+OURS = ("rate_limits", "sessions", "legacy_books", "books", "users")
 FLASK = frozenset({"users", "books"})
 VERSION_TABLE = "alembic_version"
 
@@ -87,7 +88,7 @@ def adopt_if_needed(connection: Connection) -> None:
         if versions:
             _check_known(versions)
             return
-        if not tables & OURS:
+        if not tables & set(OURS):
             return
         if VERSION_TABLE in tables:
             raise _refusal("alembic_version is empty, but there are tables")
@@ -119,8 +120,8 @@ def _check_known(versions: list[str]) -> None:
 
 def _check_flask(connection: Connection, tables: set[str]) -> None:
     if missing := FLASK - tables:
-        raise _refusal(f"it has {_names(tables & OURS)}, but no {_names(missing)}")
-    if foreign := tables & OURS - FLASK:
+        raise _refusal(f"it has {_names(tables & set(OURS))}, but no {_names(missing)}")
+    if foreign := tables & (set(OURS) - FLASK):
         raise _refusal(f"a table that is not ours has the name of one that is: {_names(foreign)}")
     if differences := list(_differences(connection)):
         raise _refusal(f"it is not the Flask application's: {'; '.join(differences)}")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from service.database_url import DatabaseSettings
+from service.config.database_url import DatabaseSettings
 from service.schema.revisions import SchemaError
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.database_url import DatabaseSettings
+from service.config.database_url import DatabaseSettings
 from service.schema.revisions import SchemaError
 
 LOCK_WAIT = 120.0  # seconds

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.schema.adoption import adopt_if_needed
+from service.schema.adoption import OURS, VERSION_TABLE, adopt_if_needed
 from service.schema.connections import CONNECT_WAIT, connect, explain
 from service.schema.locks import LOCK_WAIT, exclusive
 from service.schema.revisions import ALEMBIC_INI, SchemaError, head, is_at_head
@@ -32,17 +34,35 @@ async def upgrade(
     Each revision is one transaction: killed at any point, the next run goes on from there. Raises
     SchemaError, and then the revisions before the one that failed are kept.
     """
-    database = settings.database
+    async with _connect(settings, connect_wait) as connection:
+        if await _is_done(connection):
+            logger.info("schema: at head already: %s", head())
+            return
+        async with exclusive(connection, settings.database, lock_wait):
+            await _patiently(connection, _upgrade)
+    logger.info("schema: at head: %s", head())
+
+
+async def reset(settings: "Settings") -> None:
+    """Drop our tables and everything in them, in one transaction; an empty database is left.
+
+    Raises SchemaError where they are not ours, or others refer to them; nothing is dropped then.
+    """
+    async with (
+        _connect(settings, CONNECT_WAIT) as connection,
+        exclusive(connection, settings.database),
+    ):
+        await _patiently(connection, _drop)
+    logger.warning("schema: every table dropped")
+
+
+@asynccontextmanager
+async def _connect(settings: "Settings", wait: float) -> AsyncIterator[AsyncConnection]:
     try:
-        async with connect(database, connect_wait) as connection:
-            if await _is_done(connection):
-                logger.info("schema: at head already: %s", head())
-                return
-            async with exclusive(connection, database, lock_wait):
-                await _upgrade_patiently(connection)
+        async with connect(settings.database, wait) as connection:
+            yield connection
     except (SQLAlchemyError, OSError) as error:
         raise SchemaError(f"the database failed: {explain(error)}") from error
-    logger.info("schema: at head: %s", head())
 
 
 async def _is_done(connection: AsyncConnection) -> bool:
@@ -55,11 +75,11 @@ async def _is_done(connection: AsyncConnection) -> bool:
     return done
 
 
-async def _upgrade_patiently(connection: AsyncConnection) -> None:
+async def _patiently(connection: AsyncConnection, work: Callable[["Connection"], None]) -> None:
     """Try again while others hold a lock on a table; what has been done is not done again."""
     for left in reversed(range(ATTEMPTS)):
         try:
-            await connection.run_sync(_upgrade_once)
+            await connection.run_sync(work)
             return
         except DBAPIError as error:
             await connection.rollback()
@@ -69,7 +89,7 @@ async def _upgrade_patiently(connection: AsyncConnection) -> None:
         await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
 
 
-def _upgrade_once(connection: "Connection") -> None:
+def _upgrade(connection: "Connection") -> None:
     adopt_if_needed(connection)
     # Imported here, because a database that is at head never needs it.
     from alembic.config import Config
@@ -82,6 +102,13 @@ def _upgrade_once(connection: "Connection") -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise SchemaError(f"Alembic refuses: {explain(error)}") from error
+
+
+def _drop(connection: "Connection") -> None:
+    adopt_if_needed(connection)
+    with connection.begin():
+        for table in (*OURS, VERSION_TABLE):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
 
 
 def _is_locked(error: DBAPIError) -> bool:

@@ -10,13 +10,6 @@ from sqlalchemy import make_url, text
 
 from tests.migrations import flask
 from tests.migrations.databases import Database
-from tests.servers import postgresql
-
-
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
 
 
 @contextmanager
@@ -60,3 +53,16 @@ def flask_database(database: Database) -> Database:
     flask.make_tables(database)
     flask.fill(database)
     return database
+
+
+@pytest.fixture
+def database_at_head(request: pytest.FixtureRequest, database: Database) -> Iterator[Database]:
+    """Another one of the same kind, brought to head from nothing."""
+    if database.is_sqlite:
+        other = Database(f"sqlite:///{database.path.with_name('other.db')}")
+        other.go_up()
+        yield other
+        return
+    with new_postgresql(request.getfixturevalue("postgresql_url")) as other:
+        other.go_up()
+        yield other

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, cast
 
-from service.database_parameters import InvalidDatabaseURLError
-from service.database_url import DatabaseSettings, parse_database_url
-from service.environment import ConfigurationError, Environment, wrong_value
-from service.secret_keys import MIN_LENGTH, instance_key, is_weak, random_key
-
-__all__ = ["ConfigType", "ConfigurationError", "LogFormat", "Settings"]
+from service.config.database_parameters import InvalidDatabaseURLError
+from service.config.database_url import DatabaseSettings, parse_database_url
+from service.config.environment import ConfigurationError, Environment, wrong_value
+from service.config.secret_keys import MIN_LENGTH, instance_key, is_weak, random_key
 
 ConfigType = Literal["development", "production", "testing"]
 LogFormat = Literal["text", "json"]
@@ -79,7 +77,7 @@ class Settings:
         `instance/`, which is made when a file is to be written there.
         """
         env = Environment(os.environ if environ is None else environ)
-        root = (root or Path(__file__).parent.parent).absolute()
+        root = (root or Path(__file__).parents[2]).absolute()
         on_render = env.text("RENDER") is not None
         config_type = _config_type(env, on_render)
         production, development = config_type == "production", config_type == "development"

@@ -1,6 +1,6 @@
 """The parameters of a DATABASE_URL, which are libpq's, translated into asyncpg's arguments.
 
-The URL alone decides about encryption: certificates and keys in ~/.postgresql are not looked for.
+Where encryption is required, certificates come from the URL alone, never from ~/.postgresql.
 """
 
 import re
@@ -151,7 +151,7 @@ def _take_mode(parameters: dict[str, str]) -> str:
     if parameters.get("sslrootcert") == "system":
         mode = mode or "verify-full"
         if mode != "verify-full":
-            refuse("sslmode=verify-full beside sslrootcert=system: anybody can have such a key")
+            refuse("sslmode=verify-full beside sslrootcert=system: any site has such a certificate")
     if mode and mode not in _SSL_MODES:
         refuse(f"sslmode as one of {', '.join(_SSL_MODES)}")
     return mode

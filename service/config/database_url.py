@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote
 
-from service.database_parameters import ESCAPE_HINT, refuse, translate_parameters
+from service.config.database_parameters import ESCAPE_HINT, refuse, translate_parameters
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

@@ -1,0 +1,54 @@
+"""Reads that are compiled once and give plain rows: what every page waits for.
+
+SQLAlchemy's way from a statement to its rows costs several times what asyncpg takes for the same
+rows, so on PostgreSQL the compiled text goes to asyncpg directly, on a connection of the same
+pool. The other database gets the same statement the ordinary way. docs/decisions has the figures.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+RowT = TypeVar("RowT")
+
+
+class Read(Generic[RowT]):
+    """A SELECT with bound parameters, each of whose rows becomes `row(*columns)`."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], row: Callable[..., RowT]) -> None:
+        self.statement = statement
+        self.row = row
+
+    async def all(self, connection: AsyncConnection, **values: object) -> list[RowT]:
+        """Every row. The values are those of the statement's parameters, by name."""
+        return [self.row(*columns) for columns in await self._fetch(connection, values)]
+
+    async def first(self, connection: AsyncConnection, **values: object) -> RowT | None:
+        """The first row, or None."""
+        rows = await self._fetch(connection, values)
+        return self.row(*rows[0]) if rows else None
+
+    async def _fetch(self, connection: AsyncConnection, values: dict[str, object]) -> Any:
+        inner: Any = connection.sync_connection
+        # Whoever listens on the engine, to trace or to count, is to see every statement.
+        if connection.dialect.name != "postgresql" or inner.engine._has_events:
+            return (await connection.execute(self.statement, values)).all()
+        text, names = self._asyncpg
+        driver = inner.connection.driver_connection
+        try:
+            return await driver.fetch(text, *(values[name] for name in names))
+        except Exception:
+            # The pool watches for broken connections only where it runs the statement itself.
+            if driver.is_closed():
+                await connection.invalidate()
+            raise
+
+    @cached_property
+    def _asyncpg(self) -> tuple[str, tuple[str, ...]]:
+        """The text with $1, $2, … and the names of the parameters in that order."""
+        compiled = self.statement.compile(dialect=asyncpg_dialect())  # type: ignore[no-untyped-call]
+        return str(compiled), tuple(compiled.positiontup or ())
