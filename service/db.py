@@ -97,17 +97,20 @@ async def transaction() -> AsyncIterator[AsyncSession]:
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error means that the database cannot answer now, rather than that we are wrong."""
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
         return (
             error.connection_invalidated
-            or state.startswith(_UNAVAILABLE_STATES)
+            or _is_unavailable_state(error.orig)
             or any(text in str(error.orig) for text in ("database is locked", "readonly database"))
         )
     if isinstance(error, PostgresError):  # asyncpg's own, from connect() and service.statements
-        return (error.sqlstate or "").startswith(_UNAVAILABLE_STATES)
+        return _is_unavailable_state(error)
     # Refused, unreachable, or a name that does not resolve: connect() raises these as they are.
     # InterfaceError: the connection was lost under a statement.
     return isinstance(error, (OSError, TimeoutError, PoolTimeoutError, InterfaceError))
+
+
+def _is_unavailable_state(error: BaseException | None) -> bool:
+    return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A longer hash cannot be shortened: where there is one, the column stays as wide as it is."""
-    if not op.get_context().as_sql:
+    """A longer hash cannot be shortened: where PostgreSQL has one, the column stays wide."""
+    context = op.get_context()
+    if context.dialect.name == "postgresql" and not context.as_sql:
         longest = sa.text("SELECT max(length(password_hashed)) FROM users")
         if (op.get_bind().scalar(longest) or 0) > NARROW:
             return

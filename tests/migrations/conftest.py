@@ -42,6 +42,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
+def on_sqlite(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'app.db'}")
+
+
+@pytest.fixture
 def on_postgresql(postgresql_url: str) -> Iterator[Database]:
     with new_postgresql(postgresql_url) as new:
         yield new
