@@ -28,12 +28,16 @@ _UNAVAILABLE_STATES = ("08", "53", "57", "55P03", "25006")
 
 
 class Database:
-    """The engine of one application. `reader` shares its connections, without transactions."""
+    """The engine of one application; each statement on it commits by itself.
+
+    `writer` shares its connections and has transactions. It is this way round because changing a
+    connection's mode takes time, and reads are what there is most of.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engine: AsyncEngine
-        self.reader: AsyncEngine
+        self.writer: AsyncEngine
 
     def open(self) -> None:
         """Make the engine; it connects when it is first used."""
@@ -49,11 +53,13 @@ class Database:
             # Newest first: in quiet times the others grow old and are closed.
             pool_use_lifo=True,
             hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
         )
         if database.is_sqlite:
             _prepare_sqlite(self.engine)
         _check_idle_connections(self.engine)
-        self.reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        level = "SERIALIZABLE" if database.is_sqlite else "READ COMMITTED"
+        self.writer = self.engine.execution_options(isolation_level=level)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -81,7 +87,7 @@ def get_database() -> Database:
 async def read() -> AsyncIterator[AsyncConnection]:
     """A connection that commits each statement by itself: no BEGIN or ROLLBACK to wait for."""
     with _failures():
-        async with get_database().reader.connect() as connection:
+        async with get_database().engine.connect() as connection:
             yield connection
 
 
@@ -89,7 +95,7 @@ async def read() -> AsyncIterator[AsyncConnection]:
 async def transaction() -> AsyncIterator[AsyncSession]:
     """A session in one transaction: committed at the end of the block, rolled back by an error."""
     with _failures():
-        engine = get_database().engine
+        engine = get_database().writer
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -151,7 +157,6 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",
@@ -166,5 +171,5 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
     def begin(connection: Any) -> None:
         # A deferred BEGIN that writes after it has read fails at once when another wrote
         # meanwhile, whatever the busy time-out: ask for the write lock at the start.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        if "isolation_level" in connection.get_execution_options():  # the writer's
             connection.exec_driver_sql("BEGIN IMMEDIATE")

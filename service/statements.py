@@ -34,8 +34,8 @@ class Read(Generic[RowT]):
 
     async def _fetch(self, connection: AsyncConnection, values: dict[str, object]) -> Any:
         inner: Any = connection.sync_connection
-        # Whoever listens on the engine, to trace or to count, is to see every statement.
-        if connection.dialect.name != "postgresql" or inner.engine._has_events:
+        # Whoever listens for statements, to trace or to count them, is to see these too.
+        if connection.dialect.name != "postgresql" or inner.dispatch.before_cursor_execute:
             return (await connection.execute(self.statement, values)).all()
         text, names = self._asyncpg
         driver = inner.connection.driver_connection

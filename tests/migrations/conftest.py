@@ -1,73 +1,133 @@
-"""Databases of both kinds, new for each test."""
+"""Databases of both kinds, new for each test: empty, at head, or the Flask application's."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 from tests.migrations import flask
 from tests.migrations.databases import Database
+
+Prepare = Callable[[Database], None]
+
+
+def _prepare_flask(database: Database) -> None:
+    flask.make_tables(database)
+    flask.fill(database)
 
 
 @contextmanager
 def new_postgresql(server: str, template: str | None = None) -> Iterator[Database]:
     """A database that is dropped at the end, even if somebody is still connected."""
     name = f"migrations_{secrets.token_hex(6)}"
-    admin = make_url(server)
-    _run_alone(server, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+    Database(server).run_alone(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
     try:
-        yield Database(admin.set(database=name).render_as_string(hide_password=False))
+        url = make_url(server).set(database=name).render_as_string(hide_password=False)
+        yield Database(url)
     finally:
-        _run_alone(server, f"DROP DATABASE {name} WITH (FORCE)")
+        Database(server).run_alone(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run_alone(server: str, statement: str) -> None:
-    """CREATE DATABASE and DROP DATABASE run in no transaction."""
-    with Database(server).connect() as connection:
-        connection.execute(text("COMMIT"))
-        connection.exec_driver_sql(statement)
+class Factory:
+    """Makes databases of one kind; what is prepared once is copied for each test."""
+
+    def __init__(self, folder: Path, server: str | None) -> None:
+        self._folder = folder
+        self._server = server
+        self._templates: dict[Prepare, Database] = {}
+        self._number = 0
+        self._open = ExitStack()
+
+    @contextmanager
+    def new(self, prepare: Prepare | None = None) -> Iterator[Database]:
+        template = self._template(prepare) if prepare else None
+        if self._server is None:
+            yield self._new_sqlite(template)
+        else:
+            with new_postgresql(self._server, template.name if template else None) as database:
+                yield database
+
+    def _template(self, prepare: Prepare) -> Database:
+        if prepare not in self._templates:
+            database = self._new_sqlite() if self._server is None else self._new_template()
+            prepare(database)
+            self._templates[prepare] = database
+        return self._templates[prepare]
+
+    def _new_sqlite(self, template: Database | None = None) -> Database:
+        self._number += 1
+        folder = self._folder / str(self._number)
+        folder.mkdir()
+        database = Database(f"sqlite:///{folder / 'app.db'}")
+        if template is not None:
+            shutil.copy(template.path, database.path)
+        return database
+
+    def _new_template(self) -> Database:
+        assert self._server is not None
+        return self._open.enter_context(new_postgresql(self._server))
+
+    def close(self) -> None:
+        """Drop the templates."""
+        self._open.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
+    return Factory(tmp_path_factory.mktemp("migrations"), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql_factory(postgresql_url: str) -> Iterator[Factory]:
+    factory = Factory(Path(), postgresql_url)
+    yield factory
+    factory.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def factory(request: pytest.FixtureRequest) -> Factory:
+    found: Factory = request.getfixturevalue(f"{request.param}_factory")
+    return found
+
+
+@pytest.fixture
+def database(factory: Factory) -> Iterator[Database]:
     """An empty one."""
-    if request.param == "sqlite":
-        yield Database(f"sqlite:///{tmp_path / 'app.db'}")
-        return
-    with new_postgresql(request.getfixturevalue("postgresql_url")) as new:
+    with factory.new() as new:
         yield new
 
 
 @pytest.fixture
-def on_sqlite(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path / 'app.db'}")
-
-
-@pytest.fixture
-def on_postgresql(postgresql_url: str) -> Iterator[Database]:
-    with new_postgresql(postgresql_url) as new:
-        yield new
-
-
-@pytest.fixture
-def flask_database(database: Database) -> Database:
-    """The Flask application's, with rows of every kind."""
-    flask.make_tables(database)
-    flask.fill(database)
-    return database
-
-
-@pytest.fixture
-def database_at_head(request: pytest.FixtureRequest, database: Database) -> Iterator[Database]:
+def database_at_head(factory: Factory) -> Iterator[Database]:
     """Another one of the same kind, brought to head from nothing."""
-    if database.is_sqlite:
-        other = Database(f"sqlite:///{database.path.with_name('other.db')}")
-        other.go_up()
-        yield other
-        return
-    with new_postgresql(request.getfixturevalue("postgresql_url")) as other:
-        other.go_up()
-        yield other
+    with factory.new(Database.go_up) as new:
+        yield new
+
+
+@pytest.fixture
+def flask_database(factory: Factory) -> Iterator[Database]:
+    """The Flask application's, with rows of every kind."""
+    with factory.new(_prepare_flask) as new:
+        yield new
+
+
+@pytest.fixture
+def flask_on_postgresql(postgresql_factory: Factory) -> Iterator[Database]:
+    with postgresql_factory.new(_prepare_flask) as new:
+        yield new
+
+
+@pytest.fixture
+def flask_on_sqlite(sqlite_factory: Factory) -> Iterator[Database]:
+    with sqlite_factory.new(_prepare_flask) as new:
+        yield new
+
+
+@pytest.fixture
+def on_postgresql(postgresql_factory: Factory) -> Iterator[Database]:
+    with postgresql_factory.new() as new:
+        yield new

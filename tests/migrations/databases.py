@@ -1,7 +1,7 @@
 """A database to migrate, seen from outside: through drivers of its own, which know no migration."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,31 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Inspector, create_engine, event, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from service.config import Settings
 from service.schema.revisions import ALEMBIC_INI
+
+POSTGRESQL_SHAPE = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
+        pg_get_expr(d.adbin, d.adrelid)
+        FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+        LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+        AND c.relname <> 'alembic_version' AND NOT a.attisdropped ORDER BY c.relname, a.attnum
+        """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+        AND conname <> 'alembic_version_pkc' ORDER BY 1, 2
+        """,
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND indexname <> 'alembic_version_pkc' ORDER BY 1, 2
+        """,
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +53,7 @@ class Database:
     @property
     def path(self) -> Path:
         """Of SQLite's file."""
-        return Path(make_url(self.url).database or "")
+        return Path(self.name)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -54,12 +74,22 @@ class Database:
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
+    def run_alone(self, statement: str) -> None:
+        """A statement that PostgreSQL runs in no transaction."""
+        engine = create_engine(_sync(self.url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
     def insert(self, table: str, *rows: dict[str, Any]) -> None:
         with self.connect() as connection:
-            for row in rows:
-                names = ", ".join(row)
-                values = ", ".join(f":{name}" for name in row)
-                connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+            names = ", ".join(rows[0])
+            values = ", ".join(f":{name}" for name in rows[0])
+            statement = text(f"INSERT INTO {table} ({names}) VALUES ({values})")
+            connection.execute(statement, list(rows))
+
+    @property
+    def name(self) -> str:
+        return make_url(self.url).database or ""
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
@@ -88,10 +118,11 @@ class Database:
         return Config(ALEMBIC_INI, attributes={"settings": self.settings})
 
     def shape(self) -> dict[str, Any]:
-        """Every table but Alembic's: columns, constraints and indexes, by name."""
+        """Columns, constraints and indexes of every table but Alembic's, by name."""
         with self.connect() as connection:
-            names = set(inspect(connection).get_table_names()) - {"alembic_version"}
-            return {name: _shape(connection, name) for name in sorted(names)}
+            if self.is_sqlite:
+                return _sqlite_shape(connection)
+            return _postgresql_shape(connection)
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table."""
@@ -125,53 +156,43 @@ def _leave_transactions_to_us(connection: Any, _: object) -> None:
     connection.isolation_level = None
 
 
-def _shape(connection: Connection, table: str) -> dict[str, Any]:
-    inspector = inspect(connection)
+def _postgresql_shape(connection: Connection) -> dict[str, Any]:
+    """Read from the catalogue: a constraint that is NOT VALID says so there."""
     return {
-        "columns": [
-            (
-                column["name"],
-                column["type"].compile(connection.dialect),
-                column["nullable"],
-                column["default"],
-            )
-            for column in inspector.get_columns(table)
-        ],
-        "indexes": sorted(
-            (str(index["name"]), tuple(index["column_names"]), bool(index["unique"]))
-            for index in inspector.get_indexes(table)
-            if "duplicates_constraint" not in index
-        ),
-        "constraints": sorted(_constraints(connection, table)),
+        part: [tuple(row) for row in connection.exec_driver_sql(query)]
+        for part, query in POSTGRESQL_SHAPE.items()
     }
 
 
-def _constraints(connection: Connection, table: str) -> Sequence[tuple[str, str]]:
-    """Name and definition; PostgreSQL's says NOT VALID where it is."""
-    if connection.dialect.name == "postgresql":
-        query = text(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE conrelid = CAST(:name AS regclass) AND contype <> 'n'"
-        )
-        return [(name, what) for name, what in connection.execute(query, {"name": table})]
+def _sqlite_shape(connection: Connection) -> dict[str, Any]:
     inspector = inspect(connection)
+    tables = sorted(set(inspector.get_table_names()) - {"alembic_version"})
+    return {
+        "columns": [
+            (table, column["name"], str(column["type"]), column["nullable"], column["default"])
+            for table in tables
+            for column in inspector.get_columns(table)
+        ],
+        "constraints": sorted(
+            (table, *constraint)
+            for table in tables
+            for constraint in _constraints(inspector, table)
+        ),
+        "indexes": sorted(
+            (table, str(index["name"]), f"{index['column_names']} {bool(index['unique'])}")
+            for table in tables
+            for index in inspector.get_indexes(table)
+        ),
+    }
+
+
+def _constraints(inspector: Inspector, table: str) -> Iterator[tuple[str, str]]:
     primary = inspector.get_pk_constraint(table)
-    return [
-        (str(primary["name"]), f"primary key {primary['constrained_columns']}"),
-        *(
-            (str(unique["name"]), f"unique {unique['column_names']}")
-            for unique in inspector.get_unique_constraints(table)
-        ),
-        *(
-            (str(check["name"]), f"check {check['sqltext']}")
-            for check in inspector.get_check_constraints(table)
-        ),
-        *(
-            (
-                str(key["name"]),
-                f"{key['constrained_columns']} references {key['referred_table']}"
-                f" {key['referred_columns']} {key['options']}",
-            )
-            for key in inspector.get_foreign_keys(table)
-        ),
-    ]
+    yield str(primary["name"]), f"primary key {primary['constrained_columns']}"
+    for unique in inspector.get_unique_constraints(table):
+        yield str(unique["name"]), f"unique {unique['column_names']}"
+    for check in inspector.get_check_constraints(table):
+        yield str(check["name"]), f"check {check['sqltext']}"
+    for key in inspector.get_foreign_keys(table):
+        target = f"{key['referred_table']} {key['referred_columns']} {key['options']}"
+        yield str(key["name"]), f"{key['constrained_columns']} references {target}"

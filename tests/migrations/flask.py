@@ -108,17 +108,24 @@ def make_tables(database: Database) -> None:
 
 
 def fill(database: Database) -> None:
-    for key, email in EMAILS.items():
-        hashed = SCRYPT if database.is_sqlite else PBKDF2
-        joined = f"2024-03-0{key} 23:30:00.123456"
-        row = {"email": email, "password_hashed": hashed, "registered_on": joined}
-        database.insert("users", {"id": key, **row})
-    for key, values in books(database).items():
-        names = ("title", "author", "rating", "user_id")
-        database.insert("books", {"id": key, **dict(zip(names, values, strict=True))})
+    hashed = SCRYPT if database.is_sqlite else PBKDF2
+    database.insert("users", *(_user(key, email, hashed) for key, email in EMAILS.items()))
+    names = ("title", "author", "rating", "user_id")
+    database.insert(
+        "books",
+        *(
+            {"id": key, **dict(zip(names, values, strict=True))}
+            for key, values in books(database).items()
+        ),
+    )
     if not database.is_sqlite:
         for table in ("users", "books"):
             database.run(f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))")
+
+
+def _user(key: int, email: str, hashed: str) -> dict[str, Any]:
+    joined = f"2024-03-0{key} 23:30:00.123456"
+    return {"id": key, "email": email, "password_hashed": hashed, "registered_on": joined}
 
 
 def books(database: Database) -> dict[int, tuple[Any, ...]]:
