@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from quart import Quart
 
-from service import cli, context, db, errors, guards, housekeeping, logs, pages, routing
+from service import cli, context, db, errors, flashes, guards, housekeeping, logs, pages, routing
 from service.asgi import HTTPConnection
 from service.asgi_types import ASGIApp
 from service.books.routes import blueprint as books
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     context.init_app(app, settings)
     db.init_app(app, settings)
     errors.init_app(app)
+    flashes.init_app(app, settings)
     guards.init_app(app, settings)
     routing.init_app(app)
     pages.init_app(app, settings)

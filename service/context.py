@@ -9,16 +9,7 @@ from service.security.passwords import PasswordHasher
 def init_app(app: Quart, settings: Settings) -> None:
     """Keep the settings, and a hasher whose threads end with serving."""
     app.extensions["settings"] = settings
-    app.config.from_mapping(
-        TESTING=settings.config_type == "testing",
-        PROPAGATE_EXCEPTIONS=False,
-        SECRET_KEY=settings.secret_key,
-        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
-        # Quart's session holds nothing but flash messages; who is signed in is service.auth's.
-        SESSION_COOKIE_NAME="__Host-flash" if settings.secure_cookies else "readlog-flash",
-        SESSION_COOKIE_SECURE=settings.secure_cookies,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
+    app.testing = settings.config_type == "testing"
     hasher = app.extensions["password_hasher"] = PasswordHasher()
 
     @app.after_serving

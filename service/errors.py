@@ -53,6 +53,7 @@ _DETAILS = {
 
 def init_app(app: Quart) -> None:
     """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
     app.register_error_handler(ServiceError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_unforeseen)

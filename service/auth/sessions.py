@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from quart import Quart, after_this_request, current_app, request
+from quart import after_this_request, request
 from quart.typing import ResponseTypes
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth import queries
+from service.context import get_settings
 from service.models import utc_now
 from service.security.tokens import hash_token, new_token
 
@@ -16,14 +17,14 @@ SESSION_LIFETIME = timedelta(hours=24)
 REMEMBERED_LIFETIME = timedelta(days=30)
 
 
-def cookie_name(app: Quart, name: str = "session") -> str:
+def cookie_name() -> str:
     """Over HTTPS with the prefix that makes browsers refuse it from anybody but this host."""
-    return f"__Host-{name}" if app.config["SESSION_COOKIE_SECURE"] else f"readlog-{name}"
+    return "__Host-session" if get_settings().secure_cookies else "readlog-session"
 
 
 def session_token() -> str | None:
     """The token that this request's cookie carries, whatever it is worth."""
-    return request.cookies.get(cookie_name(current_app))
+    return request.cookies.get(cookie_name())
 
 
 async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False) -> None:
@@ -41,10 +42,10 @@ async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False
     async def set_cookie(response: ResponseTypes) -> ResponseTypes:
         if response.status_code < 400:
             response.set_cookie(
-                cookie_name(current_app),
+                cookie_name(),
                 token,
                 max_age=max_age,
-                secure=current_app.config["SESSION_COOKIE_SECURE"],
+                secure=get_settings().secure_cookies,
                 httponly=True,
                 samesite="Lax",
             )
@@ -58,8 +59,8 @@ async def sign_out(session: AsyncSession) -> None:
     @after_this_request
     async def delete_cookie(response: ResponseTypes) -> ResponseTypes:
         response.delete_cookie(
-            cookie_name(current_app),
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            cookie_name(),
+            secure=get_settings().secure_cookies,
             httponly=True,
             samesite="Lax",
         )

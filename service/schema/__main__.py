@@ -13,6 +13,11 @@ logger = logging.getLogger("service.schema")
 
 def main() -> int:
     """0: the database is at head; 1: it is not; 2: a variable is wrong. Says why on stderr."""
+    if sys.argv[1:]:
+        sys.stderr.write(
+            "bin/migrate takes no arguments: it migrates the database of DATABASE_URL\n"
+        )
+        return 2
     try:
         settings = Settings.from_env()
     except ConfigurationError as error:

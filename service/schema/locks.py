@@ -18,6 +18,8 @@ LOCK_WAIT = 120.0  # seconds
 LONGEST_PAUSE = 1.0  # seconds between two attempts
 KEY = 0x5245_4144_4C4F_4721  # "READLOG!": one of 2^64 advisory locks of each database
 
+Attempt = Callable[[], Awaitable[bool]]
+
 
 @asynccontextmanager
 async def exclusive(
@@ -67,7 +69,7 @@ async def _try_file_lock(descriptor: int) -> bool:
     return True
 
 
-async def _poll(attempt: Callable[[], Awaitable[bool]], wait: float) -> None:
+async def _poll(attempt: Attempt, wait: float) -> None:
     deadline = time.monotonic() + wait
     pause = 0.05
     while not await attempt():
