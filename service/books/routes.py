@@ -9,7 +9,6 @@ from service.books.forms import BookInput
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import WRITES_PER_USER, per_user, unlimited
-from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH
 from service.routing import is_id
 
 PAGE_SIZE = 25
@@ -132,7 +131,5 @@ def _form_page(template: str, form: Form, status: int = 200, **context: object) 
         status=status,
         section="books",
         form=form,
-        title_max_length=TITLE_MAX_LENGTH,
-        author_max_length=AUTHOR_MAX_LENGTH,
         **context,
     )

@@ -11,7 +11,7 @@ from service.models import User
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
 from service.users import queries
-from service.users.forms import Registration, canonical_email
+from service.users.forms import Registration, canonical_email, new_email
 from service.users.passwords import check_new_password
 
 
@@ -40,7 +40,7 @@ async def new_user(
     errors: list[FieldError] = []
     email = registration.email
     try:
-        email = canonical_email(registration.email)
+        email = new_email(registration.email)
     except InvalidInputError as error:
         errors.extend(error.errors)
     try:
@@ -63,7 +63,12 @@ async def register(session: AsyncSession, user: User) -> None:
     try:
         await session.flush()
     except IntegrityError as error:
-        raise EmailTakenError("There is an account with this e-mail address already.") from error
+        # PostgreSQL names the constraint, SQLite its column.
+        if any(name in str(error.orig) for name in ("users_email_key", "users.email")):
+            raise EmailTakenError(
+                "There is an account with this e-mail address already."
+            ) from error
+        raise
 
 
 async def find_account(connection: AsyncConnection, typed_email: str) -> Row[int, str, str] | None:

@@ -13,20 +13,17 @@ EMAIL_MESSAGE = (
     " such as name@example.com."
 )
 
-Email = Annotated[str, Meta(min_length=EMAIL_MIN_LENGTH, max_length=EMAIL_MAX_LENGTH)]
-Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
-
 
 class Registration(Shape, frozen=True, kw_only=True):
-    """A new account. How short a password may be is the operator's to set: a rule, not a shape."""
+    """A new account. What the texts must be is for the rules, which tell of all fields at once."""
 
-    email: Email
-    password: Password
+    email: str
+    password: str
     confirm: str
 
     messages: ClassVar = {
         "email": EMAIL_MESSAGE,
-        "password": f"Enter a password of at most {PASSWORD_MAX_LENGTH} characters.",
+        "password": "Enter a password.",
         "confirm": "Enter the same password again.",
     }
 
@@ -35,7 +32,7 @@ class Credentials(Shape, frozen=True, kw_only=True):
     """What somebody signs in with. Looser than a registration: old accounts keep working."""
 
     email: Annotated[str, Meta(min_length=1, max_length=254)]
-    password: Password
+    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
     remember_me: bool = False
 
     messages: ClassVar = {
@@ -43,6 +40,13 @@ class Credentials(Shape, frozen=True, kw_only=True):
         "password": f"Enter your password, of at most {PASSWORD_MAX_LENGTH} characters.",
         "remember_me": "Tick this or leave it.",
     }
+
+
+def new_email(text: str) -> str:
+    """The canonical form of an address that may register. Raises InvalidInputError."""
+    if not EMAIL_MIN_LENGTH <= len(text) <= EMAIL_MAX_LENGTH:
+        raise InvalidInputError(FieldError("email", EMAIL_MESSAGE, "invalid"))
+    return canonical_email(text)
 
 
 def canonical_email(text: str) -> str:

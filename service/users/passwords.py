@@ -5,6 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 from service.exceptions import FieldError, InvalidInputError
+from service.models import PASSWORD_MAX_LENGTH
 
 SERVICE_NAME = "readlog"
 # What must be left of a password without the words that anybody would try for this person.
@@ -13,12 +14,14 @@ MIN_WORD = 3  # a shorter word says nothing: "al" is part of too much
 
 
 def check_new_password(password: str, email: str, *, min_length: int) -> None:
-    """Refuse a password that is too short (in code points), well known, or made of the address.
+    """Refuse a password of a wrong length (in code points), well known, or made of the address.
 
     Blocks for some 20 ms the first time: the list is unpacked then. Raises InvalidInputError.
     """
     if len(password) < min_length:
         _refuse(f"Enter a password of at least {min_length} characters.", "too_short")
+    if len(password) > PASSWORD_MAX_LENGTH:
+        _refuse(f"Enter a password of at most {PASSWORD_MAX_LENGTH} characters.", "too_long")
     if password.casefold() in _common_passwords():
         _refuse("This password is one of those that are guessed first. Choose another.", "common")
     if _is_guessable(password, email):

@@ -20,7 +20,7 @@ from service.limiting import (
     take,
     unlimited,
 )
-from service.models import EMAIL_MAX_LENGTH, PASSWORD_MAX_LENGTH
+from service.models import PASSWORD_MAX_LENGTH
 from service.security.redirects import local_path
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
@@ -179,7 +179,6 @@ def _registration_page(form: Form, status: int = 200) -> Response:
         form=form,
         password_min_length=get_settings().password_min_length,
         password_max_length=PASSWORD_MAX_LENGTH,
-        email_max_length=EMAIL_MAX_LENGTH,
     )
 
 
