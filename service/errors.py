@@ -3,14 +3,14 @@
 Neither ever shows a trace, a statement, a path or a version.
 """
 
+import errno
 import json
 import logging
 from dataclasses import asdict
 from http import HTTPStatus
 
 from quart import Quart, Response, request
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+from werkzeug.exceptions import HTTPException, NotFound
 
 from service import pages
 from service.exceptions import (
@@ -70,8 +70,6 @@ async def _answer_refusal(error: ServiceError) -> Response:
 
 
 async def _answer_http(error: HTTPException) -> Response:
-    if isinstance(error, RequestRedirect):
-        return pages.redirect(error.new_url, 308)
     status = error.code or 500
     own_words = error.description if "description" in vars(error) else None
     response = _answer(status, own_words or _DETAILS.get(status, ""), HTTPStatus(status).name)
@@ -82,6 +80,8 @@ async def _answer_http(error: HTTPException) -> Response:
 
 
 async def _answer_unforeseen(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return await _answer_http(NotFound())  # asked for as a static file
     _logger().error("unforeseen error", exc_info=error)
     return _answer(500, _DETAILS[500], "INTERNAL_SERVER_ERROR")
 

@@ -1,10 +1,16 @@
 """Flash messages live in Quart's signed cookie, and nothing else does."""
 
+import json
+
 from quart import Quart
-from quart.sessions import SecureCookieSession, SecureCookieSessionInterface
-from quart.wrappers import BaseRequestWebsocket
+from quart.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from quart.wrappers import BaseRequestWebsocket, Response
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from service.config import Settings
+
+# Characters of JSON: with signature and attributes, browsers drop a cookie of 4096 bytes.
+MAX_LENGTH = 2500
 
 
 class FlashSessionInterface(SecureCookieSessionInterface):
@@ -17,6 +23,20 @@ class FlashSessionInterface(SecureCookieSessionInterface):
         if self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return await super().open_session(app, request)
+
+    async def save_session(
+        self,
+        app: Quart,
+        session: SessionMixin,
+        response: Response | WerkzeugResponse | None,
+    ) -> None:
+        """Drop the oldest where nobody has looked at a page for long, such as a script."""
+        if session.modified and "_flashes" in session:
+            messages = session["_flashes"]
+            while len(messages) > 1 and len(json.dumps(messages)) > MAX_LENGTH:
+                messages = messages[1:]
+            session["_flashes"] = messages
+        await super().save_session(app, session, response)
 
 
 def init_app(app: Quart, settings: Settings) -> None:

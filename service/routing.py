@@ -1,9 +1,12 @@
 """How ids stand in addresses: one spelling each, and none that the database could not hold."""
 
 import re
+from urllib.parse import urlsplit
 
-from quart import Quart
-from werkzeug.routing import BaseConverter, ValidationError
+from quart import Quart, Response, request
+from werkzeug.routing import BaseConverter, RequestRedirect, ValidationError
+
+from service import pages
 
 MAX_ID = 2**31 - 1  # PostgreSQL's integer
 _ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
@@ -22,8 +25,16 @@ class IdConverter(BaseConverter):
 
 
 def init_app(app: Quart) -> None:
-    """Make `<id:…>` known."""
+    """Make `<id:…>` known; lead from an address without its last slash to the one with it."""
     app.url_map.converters["id"] = IdConverter
+
+    @app.before_request
+    async def add_slash() -> Response | None:
+        """Quart would name scheme and host, and behind a proxy the wrong scheme."""
+        error = request.routing_exception
+        if not isinstance(error, RequestRedirect):
+            return None
+        return pages.redirect(urlsplit(error.new_url)._replace(scheme="", netloc="").geturl(), 308)
 
 
 def is_id(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Who is signed in: a cookie carries an opaque token, the database only its hash."""
 
-from service.auth.current import current_user, login_required, public
+from service.auth.current import current_user, login_required, login_required_to_read, public
 from service.auth.queries import SignedInUser
 from service.auth.sessions import sign_in, sign_out
 
@@ -8,6 +8,7 @@ __all__ = [
     "SignedInUser",
     "current_user",
     "login_required",
+    "login_required_to_read",
     "public",
     "sign_in",
     "sign_out",

@@ -1,9 +1,10 @@
 """Pages of the book list."""
 
 from quart import Blueprint, Response, flash, request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service import db, pages
-from service.auth import SignedInUser, login_required
+from service.auth import SignedInUser, login_required, login_required_to_read
 from service.books import queries, shelf
 from service.books.forms import BookInput
 from service.exceptions import FieldError, InvalidInputError
@@ -18,15 +19,12 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 
 
 @blueprint.get("/")
-@login_required
+@login_required_to_read
 @unlimited("one statement, at most 26 rows")
-async def list_books(user: SignedInUser) -> Response:
+async def list_books(user: SignedInUser, connection: AsyncConnection) -> Response:
     """Show a page of the list, newest first."""
     after, before = _place("after"), _place("before")
-    async with db.read() as connection:
-        page = await queries.list_books(
-            connection, user.id, size=PAGE_SIZE, after=after, before=before
-        )
+    page = await queries.list_books(connection, user.id, size=PAGE_SIZE, after=after, before=before)
     books = page.books
     return pages.render(
         "books/list.html",
@@ -63,12 +61,11 @@ async def add_book(user: SignedInUser) -> Response:
 
 
 @blueprint.get("/<id:book_id>/edit")
-@login_required
+@login_required_to_read
 @unlimited("reads one row")
-async def edit_book_form(user: SignedInUser, book_id: int) -> Response:
+async def edit_book_form(user: SignedInUser, connection: AsyncConnection, book_id: int) -> Response:
     """Show a book's present values."""
-    async with db.read() as connection:
-        book = await shelf.get_book(connection, user.id, book_id)
+    book = await shelf.get_book(connection, user.id, book_id)
     values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
     form = Form({f"book_{name}": value for name, value in values.items()})
     return _form_page("books/edit.html", form, book_id=book_id)
@@ -94,12 +91,13 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
 
 
 @blueprint.get("/<id:book_id>/delete")
-@login_required
+@login_required_to_read
 @unlimited("reads one row")
-async def delete_book_form(user: SignedInUser, book_id: int) -> Response:
+async def delete_book_form(
+    user: SignedInUser, connection: AsyncConnection, book_id: int
+) -> Response:
     """Ask before deleting: a link must not do it."""
-    async with db.read() as connection:
-        book = await shelf.get_book(connection, user.id, book_id)
+    book = await shelf.get_book(connection, user.id, book_id)
     return pages.render("books/delete.html", section="books", book=book)
 
 

@@ -92,10 +92,9 @@ async def _patiently(connection: AsyncConnection, work: Callable[["Connection"],
 def _upgrade(connection: "Connection") -> None:
     adopt_if_needed(connection)
     # Imported here, because a database that is at head never needs it.
+    from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
-
-    from alembic import command
 
     config = Config(ALEMBIC_INI, attributes={"connection": connection})
     try:

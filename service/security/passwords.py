@@ -106,7 +106,7 @@ def _verify_legacy(password: str, hashed: str) -> bool:
             check_password_hash(hashed, form)
             for form in dict.fromkeys((password, normalise(password)))
         )
-    except (ValueError, TypeError, MemoryError):
+    except (ValueError, TypeError, OverflowError, MemoryError):
         return False  # not a hash that Werkzeug could have written
 
 
