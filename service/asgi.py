@@ -1,23 +1,69 @@
 """How one HTTP request runs: to its end, even when its client hangs up."""
 
 import asyncio
+from collections.abc import AsyncIterator, Generator
 from contextlib import suppress
 from typing import Any, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import Response
+from quart import Request, Response
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
-from quart.wrappers import Request
 from quart.wrappers.response import DataBody
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from service.security.same_origin import SAFE_METHODS
 
 
+class Body:
+    """A request's body, in place of Quart's: read from the server when a view first wants it.
+
+    `limit` is in bytes. Awaiting it raises RequestEntityTooLarge, or ClientDisconnected where the
+    client leaves before the end.
+    """
+
+    def __init__(self, announced: int | None, limit: int | None) -> None:
+        self.announced = announced
+        self.limit = limit
+        self.receive: ASGIReceiveCallable | None = None
+        self._data: bytes | None = None
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._read().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The whole in one part: it is small."""
+        yield await self._read()
+
+    def clear(self) -> None:
+        """Forget what was read."""
+        self._data = b""
+
+    async def _read(self) -> bytes:
+        if self._data is None:
+            self._check(self.announced or 0)
+            self._data = b"" if self.receive is None else await self._gather(self.receive)
+        return self._data
+
+    async def _gather(self, receive: ASGIReceiveCallable) -> bytes:
+        data, more = bytearray(), True
+        while more:
+            message: Any = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnected
+            data += message.get("body", b"")
+            more = message.get("more_body", False)
+            self._check(len(data))
+        return bytes(data)
+
+    def _check(self, size: int) -> None:
+        if self.limit is not None and size > self.limit:
+            raise RequestEntityTooLarge
+
+
 class HTTPConnection(ASGIHTTPConnection):
-    """Quart's connection, but it never cancels a handler and starts no task that it can spare.
+    """Quart's connection, but it never cancels a handler, and starts no task.
 
     Quart cancels a handler when the client is gone. In the middle of a statement that costs a
     database connection, and the person cannot know what was written; every step is bounded in
@@ -27,32 +73,20 @@ class HTTPConnection(ASGIHTTPConnection):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""
         request = self._create_request_from_scope(send)
-        if request.method in SAFE_METHODS:
-            request.body.set_complete()  # whatever a client sends with these means nothing
-            await self._answer(request, send)
-            return
-        reader = asyncio.ensure_future(self.handle_messages(request, receive))
-        try:
-            await self._answer(request, send)
-        finally:
-            reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader
-
-    async def handle_messages(self, request: Request, receive: ASGIReceiveCallable) -> None:
-        """Read the body; where the client leaves before its end, reading it fails."""
-        await super().handle_messages(request, receive)
-        if not request.body._complete.is_set():
-            request.body._must_raise = ClientDisconnected()
-            request.body.set_complete()
-
-    async def _answer(self, request: Request, send: ASGISendCallable) -> None:
+        if request.method not in SAFE_METHODS:  # what is sent with those means nothing
+            cast(Body, request.body).receive = receive
         response = await self.app.handle_request(request)
+        with suppress(OSError):  # nobody listens any more
+            await self._answer(response, send)
+
+    async def _answer(self, response: ResponseTypes, send: ASGISendCallable) -> None:
         if isinstance(response, Response) and isinstance(response.response, DataBody):
             body = response.response
             await self._send_whole(send, response, body.data[body.begin : body.end])
-        else:
-            await self._send_stream(send, response)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.app.config["RESPONSE_TIMEOUT"]):
+                await self._send_response(send, response)
 
     async def _send_whole(self, send: ASGISendCallable, response: Response, body: bytes) -> None:
         """Two messages where the general way takes three."""
@@ -61,7 +95,8 @@ class HTTPConnection(ASGIHTTPConnection):
         await send(cast(Any, start))
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _send_stream(self, send: ASGISendCallable, response: ResponseTypes) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.app.config["RESPONSE_TIMEOUT"]):
-                await self._send_response(send, response)
+
+class BodyRequest(Request):
+    """A request with our body."""
+
+    body_class = Body  # type: ignore[assignment]

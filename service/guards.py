@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 from quart import Quart, Request, Response, request
 from quart.formparser import FormDataParser
-from quart.wrappers.request import Body
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import (
     BadRequest,
@@ -17,6 +16,7 @@ from werkzeug.exceptions import (
 )
 
 from service import pages
+from service.asgi import Body, BodyRequest
 from service.config import Settings
 from service.exceptions import CrossSiteError
 from service.forms import is_storable
@@ -99,7 +99,7 @@ class StrictFormDataParser(FormDataParser):
 
     async def parse(
         self,
-        body: Body,
+        body: Body,  # type: ignore[override]
         mimetype: str,
         content_length: int | None,  # noqa: ARG002 - the signature of Quart's parser
         options: dict[str, str] | None = None,  # noqa: ARG002
@@ -119,7 +119,7 @@ class StrictFormDataParser(FormDataParser):
         return MultiDict(fields), MultiDict()
 
 
-class FormRequest(Request):
+class FormRequest(BodyRequest):
     """A request whose forms are read strictly."""
 
     form_data_parser_class = StrictFormDataParser

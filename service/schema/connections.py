@@ -59,7 +59,7 @@ def explain(error: Exception) -> str:
         # What the driver says first; the lines after it may quote a row.
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         return lines[0]
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
 
 
 def _engine(database: DatabaseSettings) -> AsyncEngine:
