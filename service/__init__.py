@@ -1,3 +1,20 @@
-"""Readlog: people keep an account and the list of books they have read."""
+"""Readlog: people keep an account and the list of books they have read.
+
+Start reading at `app`, a table of contents; then follow one request: `asgi` runs it, `logs` names
+it, `guards` lets it in, `auth` says whose it is, a view in `users.routes` or `books.routes` answers
+it with the rules beside it, `db` reads and commits, `pages` renders, `errors` answers what failed.
+
+    app, __main__         the application, and its commands
+    users/, books/        rules, statements, forms and pages of each domain; they do not know
+                          each other
+    status, housekeeping  probes, and what runs beside requests
+    auth/, limiting       who it is, and how often they may
+    guards, errors        before and after the views
+    pages, flashes        what people see
+    db, statements        the database; schema/ brings it to its newest revision
+    forms                 checks input against shapes
+    security/, models/    know nothing of the above
+    config/               what operators set
+"""
 
 __version__ = "0.1.0"

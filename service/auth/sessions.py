@@ -58,12 +58,14 @@ async def sign_out(session: AsyncSession) -> None:
 
     @after_this_request
     async def delete_cookie(response: ResponseTypes) -> ResponseTypes:
-        response.delete_cookie(
-            cookie_name(),
-            secure=get_settings().secure_cookies,
-            httponly=True,
-            samesite="Lax",
-        )
+        # A refused or failed attempt leaves the cookie: the session is still there to be ended.
+        if response.status_code < 400:
+            response.delete_cookie(
+                cookie_name(),
+                secure=get_settings().secure_cookies,
+                httponly=True,
+                samesite="Lax",
+            )
         return response
 
 

@@ -15,7 +15,8 @@ def client_address(peer: str, headers: Headers, *, header: str | None, trusted_h
     if header is not None and (address := _parse(headers.get(header))):
         return address
     if trusted_hops:
-        forwarded = headers.get("X-Forwarded-For", "").split(",")
+        # A proxy may append a line of its own instead of an address to the client's line.
+        forwarded = ",".join(headers.getlist("X-Forwarded-For")).split(",")
         if len(forwarded) >= trusted_hops and (address := _parse(forwarded[-trusted_hops])):
             return address
     return peer
