@@ -63,7 +63,13 @@ def _check_size(request: Request) -> None:
 
 
 def _check_host(request: Request, settings: Settings) -> None:
-    """Quart does not: an answer to any Host would let others' names lead to us."""
+    """Quart does not: an answer to any Host would let others' names lead to us.
+
+    Two of them, or none, are malformed (RFC 9112, 3.2): a proxy may have read the other one.
+    """
+    hosts = request.headers.getlist("Host")
+    if len(hosts) > 1 or (not hosts and request.http_version == "1.1"):
+        raise BadRequest("A request must name one host.")
     if settings.config_type == "development" or not settings.allowed_hosts:
         return
     if request.host.lower() not in settings.allowed_hosts:

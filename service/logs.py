@@ -12,12 +12,14 @@ import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any, cast
-
-from quart import Quart
+from typing import TYPE_CHECKING, Any, cast
 
 from service.asgi_types import ASGIApp, Message, Receive, Scope, Send
 from service.config import Settings
+
+if TYPE_CHECKING:
+    # Migrating logs as well, and does without importing the framework.
+    from quart import Quart
 
 ACCESS_LOGGER = "service.access"
 # What is taken over from a client as its id for the request; anything else gets one of ours.
@@ -27,7 +29,7 @@ _PROBES = ("/livez", "/readyz")
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
-def init_app(app: Quart, settings: Settings) -> None:
+def init_app(app: "Quart", settings: Settings) -> None:
     """Set up logging, and the id and access line of every request."""
     configure(settings)
     app.asgi_app = cast(Any, RequestLog(cast(ASGIApp, app.asgi_app)))  # type: ignore[method-assign]

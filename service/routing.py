@@ -1,10 +1,13 @@
-"""How ids stand in addresses: one spelling each, and none that the database could not hold."""
+"""How addresses are read: by their path alone, and ids in one spelling each."""
 
 import re
+from functools import partial
 from urllib.parse import urlsplit
 
 from quart import Quart, Response, request
-from werkzeug.routing import BaseConverter, RequestRedirect, ValidationError
+from quart.wrappers import BaseRequestWebsocket
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect
 
 from service import pages
 
@@ -20,13 +23,14 @@ class IdConverter(BaseConverter):
     def to_python(self, value: str) -> int:
         """The number, unless it is too large to be anybody's."""
         if not is_id(value):
-            raise ValidationError
+            raise NotFound  # ValidationError would have POST answered with 405
         return int(value)
 
 
 def init_app(app: Quart) -> None:
     """Make `<id:…>` known; lead from an address without its last slash to the one with it."""
     app.url_map.converters["id"] = IdConverter
+    app.url_map.bind_to_request = partial(_bind, app.url_map)  # type: ignore[attr-defined]
 
     @app.before_request
     async def add_slash() -> Response | None:
@@ -35,6 +39,17 @@ def init_app(app: Quart) -> None:
         if not isinstance(error, RequestRedirect):
             return None
         return pages.redirect(urlsplit(error.new_url)._replace(scheme="", netloc="").geturl(), 308)
+
+
+def _bind(url_map: Map, request: BaseRequestWebsocket, *_: object) -> MapAdapter:
+    """Quart would give the router the request's Host; one that is no name breaks it."""
+    return url_map.bind(
+        "localhost",
+        request.root_path,
+        default_method=request.method,
+        path_info=request.path,
+        query_args=request.query_string.decode(errors="replace"),
+    )
 
 
 def is_id(text: str) -> bool:

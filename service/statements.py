@@ -50,5 +50,5 @@ class Read(Generic[RowT]):
     @cached_property
     def _asyncpg(self) -> tuple[str, tuple[str, ...]]:
         """The text with $1, $2, … and the names of the parameters in that order."""
-        compiled = self.statement.compile(dialect=asyncpg_dialect())  # type: ignore[no-untyped-call]
+        compiled = self.statement.compile(dialect=asyncpg_dialect())
         return str(compiled), tuple(compiled.positiontup or ())

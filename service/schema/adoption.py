@@ -101,7 +101,7 @@ def _tables(connection: Connection) -> set[str]:
     names = {*inspector.get_table_names(), *inspector.get_view_names()}
     if connection.dialect.name == "postgresql":
         return {*names, *inspector.get_materialized_view_names()}
-    return {name.lower() for name in names}  # SQLite's names differ in more than case
+    return {name.lower() for name in names}  # SQLite takes Users for users
 
 
 def _versions(connection: Connection) -> list[str]:

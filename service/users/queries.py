@@ -1,9 +1,9 @@
 """Statements about accounts."""
 
-from sqlalchemy import Row, bindparam, case, select, update
+from sqlalchemy import Row, bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import User
+from service.models import Session, User
 
 _BY_EMAIL = (
     select(User.id, User.email, User.password_hashed)
@@ -39,3 +39,16 @@ async def replace_password_hash(
         .where(User.id == user_id, User.password_hashed == before)
         .values(password_hashed=after)
     )
+
+
+async def set_password_hash(session: AsyncSession, user_id: int, password_hashed: str) -> None:
+    """Replace the hash, whatever it was."""
+    await session.execute(
+        update(User).where(User.id == user_id).values(password_hashed=password_hashed)
+    )
+
+
+async def delete_sessions(session: AsyncSession, user_id: int) -> int:
+    """Sign an account out everywhere; returns how many sessions that ended."""
+    ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
+    return len((await session.scalars(ended)).all())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 
 from service.schema import head, upgrade
 from tests.migrations import flask
+from tests.migrations.conftest import Factory, prepare_flask
 from tests.migrations.databases import Database
 from tests.migrations.flask import LONG
 
 
-@pytest.fixture
-def adopted(flask_database: Database) -> Database:
-    asyncio.run(upgrade(flask_database.settings))
-    return flask_database
+@pytest.fixture(scope="module")
+def adopted(factory: Factory) -> Iterator[Database]:
+    """Taken over once, and only read by the tests."""
+    with factory.new(prepare_flask) as database:
+        asyncio.run(upgrade(database.settings))
+        yield database
 
 
 def test_schema_is_that_of_a_new_database(adopted: Database, database_at_head: Database) -> None:
@@ -123,15 +127,16 @@ def test_times_of_older_books_are_that_of_the_migration(adopted: Database) -> No
     assert timedelta() <= now - datetime.fromisoformat(stored) < timedelta(minutes=5)
 
 
-def test_the_flask_application_can_go_on_writing(adopted: Database) -> None:
+def test_the_flask_application_can_go_on_writing(flask_database: Database) -> None:
     """Both releases serve for a while during a deploy; the old one knows none of our columns."""
-    adopted.run(
+    asyncio.run(upgrade(flask_database.settings))
+    flask_database.run(
         "INSERT INTO users (email, password_hashed, registered_on)"
         " VALUES ('erin@example.com', 'x', '2026-11-22 10:00:00')",
         "INSERT INTO books (title, author, rating, user_id) SELECT 'Emma', 'Jane Austen', 5, id"
         " FROM users WHERE email = 'erin@example.com'",
     )
-    assert adopted.value("SELECT count(*) FROM books WHERE title = 'Emma'") == 1
+    assert flask_database.value("SELECT count(*) FROM books WHERE title = 'Emma'") == 1
 
 
 @pytest.mark.parametrize("kind", ["varchar(256)", "varchar", "text"])

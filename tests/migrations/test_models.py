@@ -106,19 +106,26 @@ def test_sql_sets_our_limits_on_postgresql(on_postgresql: Database) -> None:
     assert "SET statement_timeout = '0';" in text
 
 
-def test_alembic_from_the_command_line(database: Database, tmp_path: Path) -> None:
+def test_sql_has_a_transaction_for_each_revision(database: Database) -> None:
+    lines = _sql(database, "head").splitlines()
+    # On PostgreSQL the addresses are a matter of their own: see canonical_emails.
+    for word in ("BEGIN;", "COMMIT;"):
+        assert lines.count(word) == len(revisions.parents())
+
+
+def test_alembic_from_the_command_line(on_postgresql: Database, tmp_path: Path) -> None:
     """From the project's folder, whose own `alembic` must not hide the library, and from others."""
     for folder in (ROOT, tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "alembic", "-c", str(ROOT / "alembic.ini"), "upgrade", "head"],
             cwd=folder,
-            env={"DATABASE_URL": database.url, "CONFIG_TYPE": "testing"},
+            env={"DATABASE_URL": on_postgresql.url, "CONFIG_TYPE": "testing"},
             capture_output=True,
             text=True,
             timeout=60,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert database.revision() == head()
+    assert on_postgresql.revision() == head()
 
 
 def _sql(database: Database, revision: str, *, down: bool = False) -> str:

@@ -1,0 +1,231 @@
+"""Password hashes: those of the Flask application, their renewal, and the queue for the threads."""
+
+import asyncio
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from quart import Quart
+from werkzeug.security import generate_password_hash
+
+from service.exceptions import OverloadedError
+from service.models import RateLimit, Session, User
+from service.security.passwords import MAX_WAITING, THREADS, PasswordHasher, Verdict
+from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
+
+EMAIL = "carol@example.com"
+RIGHT = {"email": EMAIL, "password": PASSWORD}
+WRONG = {"email": EMAIL, "password": "wrong horse battery"}
+LEGACY = ["scrypt", "pbkdf2:sha256:150000", "pbkdf2:sha256:260000"]
+LEGACY += ["pbkdf2:sha256:600000", "pbkdf2:sha256:1000000"]
+NO_HASHES = [
+    "",
+    "!",
+    "*",
+    PASSWORD,
+    "$argon2id$",
+    "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA",
+    "$argon2id$v=19$m=99999999999,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+    "$2b$12$abcdefghijklmnopqrstuv",
+    "plain$salt$hash",
+    "scrypt:",
+    "scrypt:32768:8:1$salt",
+    "scrypt:32768:8$salt$hash",
+    "scrypt:3:8:1$salt$hash",
+    "scrypt:-1:8:1$salt$hash",
+    "scrypt:99999999999999999999:8:1$salt$hash",
+    "scrypt:1073741824:8:1$salt$hash",
+    "pbkdf2:",
+    "pbkdf2:sha256:0$salt$hash",
+    "pbkdf2:sha256:many$salt$hash",
+    "pbkdf2:sha256:99999999999999999999$salt$hash",
+    "pbkdf2:nosuchhash:1$salt$hash",
+    "scrypt:32768:8:1$sält$häsh",
+]
+
+
+@pytest.fixture
+def hasher() -> Iterator[PasswordHasher]:
+    hasher = PasswordHasher()
+    yield hasher
+    hasher.close()
+
+
+async def stored_hash(app: Quart) -> str:
+    [(_, hashed)] = await rows(app, User.id, User.password_hashed)
+    return str(hashed)
+
+
+@pytest.mark.parametrize("method", LEGACY)
+async def test_legacy_hash(app: Quart, nobody: Browser, method: str) -> None:
+    """A wrong password leaves the old hash alone; the first right one makes it argon2id."""
+    legacy = generate_password_hash(PASSWORD, method)
+    assert legacy.startswith(method)
+    await add_user(app, EMAIL, legacy)
+    assert (await nobody.post("/login", WRONG)).status_code == 401
+    assert await stored_hash(app) == legacy
+    assert (await nobody.post("/login", RIGHT)).status_code == 303
+    renewed = await stored_hash(app)
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert (await Browser(app).post("/login", RIGHT)).status_code == 303
+    assert await stored_hash(app) == renewed
+
+
+async def test_legacy_hash_two_at_once(app: Quart, nobody: Browser) -> None:
+    """Two first sign-ins at the same moment both succeed."""
+    await add_user(app, EMAIL, generate_password_hash(PASSWORD))
+    browsers = [nobody, Browser(app)]
+    responses = await asyncio.gather(*(browser.post("/login", RIGHT) for browser in browsers))
+    assert [response.status_code for response in responses] == [303, 303]
+    assert (await Browser(app).post("/login", RIGHT)).status_code == 303
+
+
+async def test_legacy_hash_keeps_other_sessions(app: Quart, alice: Person) -> None:
+    """A new hash of the same password signs nobody out elsewhere."""
+    carol = await add_user(app, EMAIL, generate_password_hash(PASSWORD, "pbkdf2:sha256:1000"))
+    desk, phone = Browser(app), Browser(app)
+    await desk.post("/login", RIGHT)
+    await phone.post("/login", RIGHT)
+    assert (await desk.get("/profile")).status_code == 200
+    assert [user for _, user in await rows(app, Session.id, Session.user_id)].count(carol) == 2
+
+
+async def test_weak_argon2_is_renewed(app: Quart, nobody: Browser) -> None:
+    """When the cost is raised, hashes follow as people sign in."""
+    from argon2 import PasswordHasher as Argon2
+
+    await add_user(app, EMAIL, Argon2(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD))
+    assert (await nobody.post("/login", WRONG)).status_code == 401
+    assert "$m=8192,t=1,p=1$" in await stored_hash(app)
+    assert (await nobody.post("/login", RIGHT)).status_code == 303
+    assert "$m=19456,t=2,p=1$" in await stored_hash(app)
+
+
+@pytest.mark.parametrize("made_of", ["NFC", "NFD"])
+@pytest.mark.parametrize("method", ["pbkdf2:sha256:1000", "argon2"])
+async def test_composed_or_not(hasher: PasswordHasher, method: str, made_of: str) -> None:
+    """Hashes made here verify both forms; old ones verify the form that they were made of."""
+    composed = unicodedata.normalize("NFC", "crème brûlée")
+    decomposed = unicodedata.normalize("NFD", composed)
+    source = composed if made_of == "NFC" else decomposed
+    hashed = (
+        await hasher.hash(source) if method == "argon2" else generate_password_hash(source, method)
+    )
+    assert (await hasher.verify(source, hashed)).right
+    if method == "argon2" or made_of == "NFC":
+        assert (await hasher.verify(composed, hashed)).right
+        assert (await hasher.verify(decomposed, hashed)).right
+    assert not (await hasher.verify("creme brulee", hashed)).right
+
+
+@pytest.mark.parametrize("hashed", NO_HASHES)
+async def test_no_hash(hasher: PasswordHasher, hashed: str) -> None:
+    """What is no hash, an operator's `!` for instance, is nobody's password."""
+    for password in (PASSWORD, hashed or "x", "hash"):
+        assert not (await hasher.verify(password, hashed)).right
+
+
+@pytest.mark.parametrize("hashed", ["", "!", "pbkdf2:sha256:99999999999999999999$s$h"])
+async def test_no_hash_signs_in_nobody(app: Quart, nobody: Browser, hashed: str) -> None:
+    await add_user(app, EMAIL, hashed)
+    response = await nobody.post("/login", RIGHT)
+    assert response.status_code == 401
+    assert "Incorrect login credentials." in await text_of(response)
+
+
+@pytest.mark.parametrize("hashed", [None, "!", "", "$2b$12$abcdefghijklmnopqrstuv"])
+async def test_no_account_takes_the_work(
+    hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch, hashed: str | None
+) -> None:
+    """One argon2 verification, as for an account: no more, no less."""
+    asked: list[tuple[str, str]] = []
+
+    def matches(self: PasswordHasher, password: str, hashed: str) -> bool:
+        asked.append((password, hashed))
+        return True
+
+    monkeypatch.setattr(PasswordHasher, "_matches", matches)
+    assert not (await hasher.verify(PASSWORD, hashed)).right
+    assert [password for password, _ in asked] == [PASSWORD]
+    assert asked[0][1].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+class Gate:
+    """Holds the hashing threads until it is opened, and counts who got there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened = threading.Event()
+        self.threads: set[int] = set()
+        gate = self
+
+        def verify(self: PasswordHasher, password: str, hashed: str | None) -> Verdict:
+            gate.threads.add(threading.get_ident())
+            gate.opened.wait(30)
+            return Verdict(right=False)
+
+        monkeypatch.setattr(PasswordHasher, "_verify", verify)
+
+
+async def test_queue_is_bounded(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes when too many wait is told to try later, at once; the others get answers."""
+    gate = Gate(monkeypatch)
+    waiting = [
+        asyncio.create_task(hasher.verify(PASSWORD, None)) for _ in range(THREADS + MAX_WAITING)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError) as caught:
+        await hasher.verify(PASSWORD, None)
+    assert caught.value.retry_after >= 1
+    with pytest.raises(OverloadedError):
+        await hasher.hash(PASSWORD)
+    gate.opened.set()
+    assert not any(verdict.right for verdict in await asyncio.gather(*waiting))
+    assert len(gate.threads) <= THREADS
+    assert not (await hasher.verify(PASSWORD, None)).right
+
+
+@pytest.mark.parametrize("path", ["/login", "/register"])
+async def test_queue_full_page(
+    app: Quart, nobody: Browser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """503 that says when to try again, and the attempt to sign in is not held against anybody."""
+    monkeypatch.setattr("service.security.passwords.MAX_WAITING", -THREADS)
+    response = await nobody.post(path, RIGHT | {"confirm": PASSWORD})
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) >= 1
+    assert await count(app, User) == 0
+    if path == "/login":
+        counted = await rows(app, RateLimit.key, RateLimit.empty_at)
+        assert all(empty_at <= time.time() for _, empty_at in counted)
+
+
+async def test_hashing_does_not_hold_up_others(
+    app: Quart, nobody: Browser, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While every thread works on somebody's password, pages come as ever."""
+    gate = Gate(monkeypatch)
+    signing_in = [asyncio.create_task(Browser(app).post("/login", RIGHT)) for _ in range(THREADS)]
+    while len(gate.threads) < THREADS:
+        assert (await nobody.get("/livez")).status_code == 200
+    assert (await alice.get("/books/")).status_code == 200
+    assert not any(task.done() for task in signing_in)
+    assert threading.get_ident() not in gate.threads
+    gate.opened.set()
+    assert {(await task).status_code for task in signing_in} == {401}
+
+
+@pytest.mark.parametrize("size", [129, 20_000, 1_000_000])
+async def test_long_password_is_not_hashed(
+    app: Quart, nobody: Browser, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """What is too long to be a password costs neither processor nor memory."""
+    called = []
+    monkeypatch.setattr(PasswordHasher, "_run", lambda *args: called.append(args))
+    await add_user(app, EMAIL)
+    for path in ("/login", "/register"):
+        form = {"email": EMAIL, "password": "p" * size, "confirm": "p" * size}
+        response = await nobody.post(path, form)
+        assert response.status_code == (413 if size > 64 * 1024 else 422)
+    assert called == []
