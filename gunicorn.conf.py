@@ -1,12 +1,17 @@
 """gunicorn's settings, from the same variables as the service's own."""
 
 import os
+import signal
 import sys
+from typing import Any
 
 from service.config import ConfigurationError, Settings
+from service.config.environment import Environment
 
 try:
     _settings = Settings.from_env()
+    # Seconds that the platform gives between SIGTERM and SIGKILL.
+    _shutdown_delay = Environment(os.environ).integer("SHUTDOWN_DELAY", 30, 15, 300)
 except ConfigurationError as error:
     # Here, in the master: a worker that cannot start would be started again for ever.
     print(error, file=sys.stderr)
@@ -17,12 +22,33 @@ workers = _settings.web_concurrency
 worker_class = "service.worker.Worker"
 loglevel = _settings.log_level
 errorlog = "-"
+accesslog = None  # service.logs writes one line for each request
 
-timeout = 120  # seconds: it counts a start on a tenth of a processor
-graceful_timeout = 25  # seconds: the platform kills after 30
+# Imported once, in the master: workers are there at once, and share the memory of it. The
+# application opens nothing before it serves.
+preload_app = True
+timeout = 60  # seconds without a sign of life; the event loop gives one every 30
+graceful_timeout = _shutdown_delay - 5
 keepalive = 75  # seconds: longer than load balancers keep a connection, so that they close first
 backlog = 2048
 
 # A heartbeat file on a slow disk can stall a worker long enough to be killed for it.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
+# Until gunicorn's own handlers are there. The first process of a container, for which the kernel
+# does nothing by default, would not hear a SIGTERM before; a migration is rolled back by it.
+if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def on_starting(_server: Any) -> None:
+    """Before there are listeners and workers."""
+    from service.startup import prepare  # with a wrong setting, nothing of it is imported
+
+    prepare(_settings)

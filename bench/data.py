@@ -50,7 +50,7 @@ def _migrate(url: str) -> None:
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=10)  # type: ignore[no-untyped-call]
+    connection = await asyncpg.connect(url, timeout=10)
     try:
         await connection.execute(statement, timeout=60)
     finally:
@@ -58,7 +58,7 @@ async def _execute(url: str, statement: str) -> None:
 
 
 async def _fill(url: str, peers: Iterable[Peer]) -> None:
-    connection = await asyncpg.connect(url, timeout=10)  # type: ignore[no-untyped-call]
+    connection = await asyncpg.connect(url, timeout=10)
     try:
         for peer in peers:
             hashed = peer.hash_password(PASSWORD)

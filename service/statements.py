@@ -5,15 +5,22 @@ rows, so on PostgreSQL the compiled text goes to asyncpg directly, on a connecti
 pool. The other database gets the same statement the ordinary way. docs/decisions has the figures.
 """
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 RowT = TypeVar("RowT")
+
+# Errors after which a connection must not be used again, open as it still is. After a time-out
+# the statement is under way, and its answer would meet the next one; the other is how asyncpg
+# refuses a connection that the server has just ended, before it reads that it is closed.
+OUT_OF_STEP = (TimeoutError, InternalClientError)
 
 
 class Read(Generic[RowT]):
@@ -41,10 +48,10 @@ class Read(Generic[RowT]):
         driver = inner.connection.driver_connection
         try:
             return await driver.fetch(text, *(values[name] for name in names))
-        except Exception:
-            # The pool watches for broken connections only where it runs the statement itself.
-            if driver.is_closed():
-                await connection.invalidate()
+        except BaseException as error:
+            # SQLAlchemy looks at errors only where it runs the statement itself.
+            if driver.is_closed() or isinstance(error, (*OUT_OF_STEP, CancelledError)):
+                await connection.invalidate(error)
             raise
 
     @cached_property

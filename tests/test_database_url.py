@@ -172,13 +172,13 @@ def test_limits_reach_the_server() -> None:
     assert parameters.server_settings == {
         "application_name": "readlog",
         "jit": "off",
-        "statement_timeout": "15000",
-        "lock_timeout": "5000",
+        "statement_timeout": "3000",
+        "lock_timeout": "1500",
         "idle_in_transaction_session_timeout": "30000",
         "timezone": "UTC",
     }
-    assert config.command_timeout == COMMAND_TIMEOUT == 30
-    assert database.connect_args["timeout"] == CONNECT_TIMEOUT == 5
+    assert config.command_timeout == COMMAND_TIMEOUT == 3.5
+    assert database.connect_args["timeout"] == CONNECT_TIMEOUT == 3
     # The server should give up first: its answer says what happened.
     assert STATEMENT_TIMEOUT / 1000 < COMMAND_TIMEOUT
 
@@ -191,7 +191,7 @@ def test_migrations_have_no_statement_limit() -> None:
     assert (settings["statement_timeout"], settings["work_mem"]) == ("0", "4MB")
     assert (changed["timeout"], changed["command_timeout"]) == (9.0, None)
     _, parameters, _ = asyncpg_target(database)
-    assert parameters.server_settings["statement_timeout"] == "15000"
+    assert parameters.server_settings["statement_timeout"] == "3000"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from quart import Quart, Response
-from sqlalchemy.ext.asyncio import create_async_engine
+from quart import Quart
 from werkzeug.exceptions import Conflict, ImATeapot
 
 from service.app import create_app
@@ -23,7 +22,6 @@ from service.exceptions import (
     TooManyRequestsError,
 )
 from tests.people import Browser, Person, text_of
-from tests.servers import free_port
 from tests.wire import FORM, Answer, send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,18 +1,12 @@
 """What every request must pass before a view sees it."""
 
-from typing import Any
-from urllib.parse import quote
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from quart import Quart
 
 from service.guards import MAX_ADDRESS, MAX_BODY, MAX_FORM_FIELDS, MAX_HEADER_COUNT, MAX_HEADERS
-from service.models import Book, User
-from tests.people import Browser, Person, add_user, count
+from tests.people import Person
 from tests.production import HOST, ORIGIN, production
-from tests.wire import FORM, Answer, send, send_form
+from tests.wire import send, send_form
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

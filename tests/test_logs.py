@@ -4,17 +4,17 @@ import io
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from quart import Quart
 
-from service import logs
 from service.app import create_app
 from service.config import Settings
 from tests.books.forms import a_book
 from tests.clocks import record_holds
+from tests.log_output import under_gunicorn
 from tests.people import PASSWORD, Browser, Person
 from tests.wire import send
 
@@ -26,14 +26,8 @@ LINE = re.compile(
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """What goes to standard error under gunicorn, whose handlers the service takes over."""
-    stream = io.StringIO()
-    gunicorn, service = logging.getLogger("gunicorn.error"), logging.getLogger("service")
-    before = (list(gunicorn.handlers), list(service.handlers), service.level)
-    gunicorn.handlers = [logging.StreamHandler(stream)]
-    yield stream
-    gunicorn.handlers, service.handlers, level = before
-    service.setLevel(level)
+    with under_gunicorn() as stream:
+        yield stream
 
 
 @pytest.fixture

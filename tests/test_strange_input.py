@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from quart import Quart
 
 from service.models import Book, User
+from tests.clocks import record_holds
 from tests.people import Browser, Person, add_user, count
 from tests.wire import FORM, Answer, send, send_form
+
+
+@pytest.fixture(autouse=True)
+def _not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    record_holds(monkeypatch)
+
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -39,7 +39,7 @@ class TestWithoutDatabase:
         assert "Error 503" in await text_of(response)
         assert "127.0.0.1" not in source
         for secret in ("Traceback", "hunter2", "Refused", "asyncpg", "sqlalchemy", "books?"):
-                assert secret not in source
+            assert secret not in source
 
     async def test_what_needs_none(self, app: Quart, nobody: Browser) -> None:
         """The process lives, its probe says so, and files and forms still come."""

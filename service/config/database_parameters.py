@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from ssl import SSLContext, TLSVersion
 
-CONNECT_TIMEOUT = 5.0  # seconds; a server that is there answers in milliseconds, and people wait
+# People wait 5 seconds at most for a database that does not answer: see UNIT_TIMEOUT in service.db,
+# which all of these stay below, so that what went wrong is told by the one who knows.
+CONNECT_TIMEOUT = 3.0  # seconds; a server that is there answers in milliseconds
 CONNECT_TIMEOUT_MAX = 300  # seconds; libpq's 0, for ever, would hang a start instead of failing it
-STATEMENT_TIMEOUT = 15_000  # milliseconds; no page needs a tenth of it, so something went wrong
-COMMAND_TIMEOUT = 30.0  # seconds; above STATEMENT_TIMEOUT: only for a server that fell silent
-LOCK_TIMEOUT = 5_000  # milliseconds; better refuse one writer than let all queue behind a lock
+STATEMENT_TIMEOUT = 3_000  # milliseconds; no page needs a tenth of it, so something went wrong
+COMMAND_TIMEOUT = 3.5  # seconds; above STATEMENT_TIMEOUT: only for a server that fell silent
+LOCK_TIMEOUT = 1_500  # milliseconds; better refuse one writer than let all queue behind a lock
 IDLE_IN_TRANSACTION_TIMEOUT = 30_000  # milliseconds; a stuck process must not keep its locks
 
 _SERVER_SETTINGS = {

@@ -58,5 +58,9 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
 
 def _registration(email: str, password: str) -> Registration:
     """Refuses what cannot be stored; the rules look at the rest."""
-    texts = {"email": email, "password": password, "confirm": password}
-    return check_text(Registration, texts)
+    try:
+        return check_text(Registration, {"email": email, "password": password, "confirm": password})
+    except InvalidInputError as error:
+        # Nobody typed it twice for us: what is wrong with it was told already.
+        told = [wrong for wrong in error.errors if wrong.field != "confirm"]
+        raise InvalidInputError(*told) from None

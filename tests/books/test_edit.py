@@ -68,6 +68,7 @@ async def test_edit_notes_the_time(app: Quart, alice: Person) -> None:
     assert updated_at.year > 2020
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("field", "value", "message"), WRONG)
 async def test_edit_wrong(app: Quart, alice: Person, field: str, value: str, message: str) -> None:
     """Editing checks what adding checks; the book stays as it was."""

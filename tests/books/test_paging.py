@@ -104,11 +104,12 @@ NO_PLACES = ["", "0", "-1", "+1", "01", "%201", "1%20", "1e3", "1.0", "%D9%A1", 
 NO_PLACES += [str(2**31), str(2**63), "9" * 5000, "1%00", "%FF", "1;2", "1'--"]
 
 
-@pytest.mark.parametrize("name", ["after", "before"])
-@pytest.mark.parametrize("value", NO_PLACES, ids=lambda value: value[:12] or "empty")
-async def test_paging_no_place(alice: Person, name: str, value: str) -> None:
+async def test_paging_no_place(alice: Person) -> None:
     """What is not the id of a possible book is refused, and never reaches the database."""
-    assert (await alice.get(f"/books/?{name}={value}")).status_code == 422
+    for value in NO_PLACES:
+        for name in ("after", "before"):
+            response = await alice.get(f"/books/?{name}={value}")
+            assert response.status_code == 422, value
 
 
 @pytest.mark.parametrize("name", ["after", "before"])

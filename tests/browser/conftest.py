@@ -21,7 +21,7 @@ from tests.browser.sites import Site, serving
 from tests.browser.tabs import REPORT_VIOLATIONS, Tab
 from tests.migrations.databases import Database
 
-TIMEOUT = 10_000  # milliseconds for any one step
+TIMEOUT = 20_000  # milliseconds for any one step, on a machine that is busy
 session = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 OpenTab = Callable[..., Awaitable[Tab]]

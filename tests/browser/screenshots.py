@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 
 from service import db, schema
 from service.config import Settings
@@ -18,8 +18,8 @@ from tests.people import Person
 from tests.servers import ROOT
 
 FOLDER = ROOT / "docs" / "images"
-WIDE = {"width": 1120, "height": 720}
-PHONE = {"width": 390, "height": 760}
+WIDE: ViewportSize = {"width": 1120, "height": 720}
+PHONE: ViewportSize = {"width": 390, "height": 760}
 
 # Newest last, as somebody would have typed them.
 BOOKS = [

@@ -1,70 +1,26 @@
-"""How often something may be tried, and by whom."""
+"""How often something may be tried: the counting, and what is counted beside signing in."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from quart import Quart, Response
+from quart import Quart
 
 from service import db
-from service.app import create_app
-from service.config import Settings
 from service.exceptions import TooManyRequestsError
-from service.limiting import (
-    LOGIN_PER_ACCOUNT,
-    LOGIN_PER_ADDRESS,
-    REGISTRATIONS_PER_ADDRESS,
-    WRITES_PER_USER,
-)
+from service.limiting import REGISTRATIONS_PER_ADDRESS, WRITES_PER_USER
 from service.models import RateLimit, User
 from service.security import limits
 from service.security.limits import Limit
-from tests.clocks import Clock, stop_limits_clock
-from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
+from tests.clocks import Clock
+from tests.people import PASSWORD, Browser, Person, count, rows
 
-EMAIL = "carol@example.com"
-HEADER = "X-Client-Address"
 THREE = Limit("test", 3, 60)
+HEADER = "X-Client-Address"
 
 
 @pytest.fixture
 def environment(database_url: str) -> dict[str, str]:
     return {"CONFIG_TYPE": "testing", "DATABASE_URL": database_url, "CLIENT_IP_HEADER": HEADER}
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return stop_limits_clock(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is counted here does not depend on how dear a hash is."""
-    monkeypatch.setattr("service.security.passwords.MEMORY_KIB", 8)
-    monkeypatch.setattr("service.security.passwords.PASSES", 1)
-    monkeypatch.setattr("service.security.passwords._nobodys_hash", lambda argon2: "")
-
-
-@pytest.fixture
-async def second_app(settings: Settings) -> AsyncIterator[Quart]:
-    """Another process of the service, on the same database."""
-    app = create_app(settings)
-    async with app.test_app():
-        yield app
-
-
-async def fail(app: Quart, email: str = EMAIL, address: str = "192.0.2.1") -> Response:
-    form = {"email": email, "password": "wrong horse battery"}
-    return await Browser(app).post("/login", form, {HEADER: address})
-
-
-async def succeed(app: Quart, email: str = EMAIL, address: str = "192.0.2.1") -> Response:
-    form = {"email": email, "password": PASSWORD}
-    return await Browser(app).post("/login", form, {HEADER: address})
-
-
-async def statuses(app: Quart, number: int, **options: str) -> list[int]:
-    return [(await fail(app, **options)).status_code for _ in range(number)]
 
 
 async def attempt(app: Quart, who: str = "somebody", limit: Limit = THREE) -> bool:
@@ -124,11 +80,37 @@ async def test_limit_clock_going_back(app: Quart, clock: Clock) -> None:
 
 async def test_limit_keeps_no_address(app: Quart, clock: Clock) -> None:
     """The table cannot tell who tried what, and rows that mean nothing go."""
-    await fail(app)
-    keys = [key for (key,) in await rows(app, RateLimit.key)]
-    assert [len(key) for key in keys] == [32, 32]
-    assert not any(b"192.0.2.1" in key or b"carol" in key for key in keys)
+    await attempt(app, "192.0.2.1")
+    [(key,)] = await rows(app, RateLimit.key)
+    assert len(key) == 32
+    assert b"192.0.2.1" not in key
     clock.advance(3600)
     async with app.app_context(), db.read() as connection:
         await limits.delete_expired(connection)
     assert await count(app, RateLimit) == 0
+
+
+async def test_register_per_address(app: Quart, clock: Clock) -> None:
+    """Nobody fills the table with accounts, or finds out who has one, without end."""
+    async with app.app_context(), db.read() as connection:
+        for _ in range(REGISTRATIONS_PER_ADDRESS.count):
+            await limits.take(connection, REGISTRATIONS_PER_ADDRESS.of("192.0.2.1"))
+    form = {"email": "carol@example.com", "password": PASSWORD, "confirm": PASSWORD}
+    response = await Browser(app).post("/register", form, {HEADER: "192.0.2.1"})
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) >= 1
+    assert await count(app, User) == 0
+    response = await Browser(app).post("/register", form, {HEADER: "192.0.2.2"})
+    assert response.status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/books/add", "/books/1/edit", "/books/1/delete"])
+async def test_writes_per_user(
+    app: Quart, alice: Person, bob: Person, clock: Clock, path: str
+) -> None:
+    """One account cannot fill the database by itself, and does not slow down another."""
+    async with app.app_context(), db.read() as connection:
+        for _ in range(WRITES_PER_USER.count):
+            await limits.take(connection, WRITES_PER_USER.of(str(alice.id)))
+    assert (await alice.post(path)).status_code == 429
+    assert (await bob.post(path)).status_code in (404, 422)

@@ -1,0 +1,131 @@
+"""How commands meet whoever calls them: one line for each error, passwords unseen, progress."""
+
+import getpass
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+import click
+
+from service.exceptions import InvalidInputError, ServiceError
+from service.schema import SchemaError
+
+MAX_PASSWORD_BYTES = 4096  # from standard input; more than any password that is accepted
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """An error of usage loses its context, for which click would tell two more lines."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = None
+        raise
+
+
+class Command(click.Command):
+    """A command whose errors are one line each."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Raises UsageError, which is told in one line."""
+        with one_line():
+            return super().make_context(*args, **kwargs)
+
+
+class WrongUsageError(click.ClickException):
+    """The command cannot be called like that."""
+
+    exit_code = 2
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """What is refused in the block is told in one line, with exit status 1.
+
+    The service's own log is silent but for errors, and a SIGTERM ends the block as ^C does, so
+    that nothing half-done is left.
+    """
+    from service.backup.format import BackupError
+
+    with _quiet(), _terminable():
+        try:
+            yield
+        except InvalidInputError as error:
+            for wrong in error.errors:
+                click.echo(f"Error: {wrong.field}: {wrong.message}", err=True)
+            raise click.exceptions.Exit(1) from error
+        except (SchemaError, BackupError, ServiceError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output for bytes. What could not be written is not tried again at the exit."""
+    stream = sys.stdout.buffer
+    try:
+        yield stream
+        stream.flush()
+    except BaseException as error:
+        with suppress(OSError):
+            descriptor = stream.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        if isinstance(error, OSError):
+            raise click.ClickException(f"cannot write: {error.strerror}") from error
+        raise
+
+
+def read_password(*, from_stdin: bool) -> str:
+    """A password: typed twice without being shown, or standard input up to its last line break."""
+    if from_stdin:
+        try:
+            text = sys.stdin.buffer.read(MAX_PASSWORD_BYTES).decode()
+        except UnicodeDecodeError:
+            raise WrongUsageError("the password on standard input is not UTF-8") from None
+        return text.removesuffix("\n").removesuffix("\r")
+    with warnings.catch_warnings():
+        # What is asked without a terminal would be shown.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(
+                click.prompt(
+                    "Password", hide_input=True, confirmation_prompt="The same again", err=True
+                )
+            )
+        except getpass.GetPassWarning:
+            raise WrongUsageError("no terminal to ask on: use --password-stdin") from None
+
+
+def teller(*, wanted: bool) -> Callable[[str, int], None]:
+    """Tells of progress on standard error, where somebody looks on or wants it."""
+    if not (wanted or sys.stderr.isatty()):
+        return lambda _table, _rows: None
+    return lambda table, rows: click.echo(f"{table}: {rows:,} rows", err=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("service")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

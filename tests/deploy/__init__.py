@@ -1,0 +1,1 @@
+"""The service as platforms deploy it: blueprints, start, shutdown, one release after another."""

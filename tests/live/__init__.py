@@ -1,0 +1,1 @@
+"""The service as an operator runs it: real servers, real sockets, and clients that misbehave."""

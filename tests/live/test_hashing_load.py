@@ -1,0 +1,51 @@
+"""Many sign-ins at once cost bounded memory, and hold nobody else up."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from service.security.passwords import MEMORY_KIB, THREADS
+from tests.live.processes import children, peak_memory
+from tests.live.sockets import ask, post
+from tests.servers import gunicorn
+
+PARALLEL = 60
+EVERY = 0.05  # seconds between two probes
+WORKERS = 2
+MARGIN = 50 * 2**20  # bytes: connections, pages and whatever Python keeps
+PASSWORD = "a calm river in winter"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason=f"no /proc on {sys.platform}")
+@pytest.mark.parametrize("limits", ["on", "off"])
+async def test_hashing_load(environment: dict[str, str], limits: str) -> None:
+    """Sixty at once: answered or refused in an orderly way, and every probe is answered."""
+    with gunicorn(environment | {"RATE_LIMITS": limits}, workers=WORKERS) as server:
+        url = server.url
+        account = {"email": "alice@example.com", "password": PASSWORD, "confirm": PASSWORD}
+        assert (await post(url, "/register", account)).status == 303
+        pids = children(server.pid)
+        assert len(pids) == WORKERS
+        before = {pid: peak_memory(pid) for pid in pids}
+
+        wrong = account | {"password": "a calm river in summer"}
+        forms = [account, wrong, account | {"email": "nobody@example.com"}] * (PARALLEL // 3)
+        logins = asyncio.gather(*(post(url, "/login", fields) for fields in forms))
+        probes = []
+        while not logins.done():
+            probes.append((await ask(url)).status)
+            await asyncio.sleep(EVERY)
+        statuses = [answer.status for answer in await logins]
+        growth = sum(peak_memory(pid) - before[pid] for pid in pids)
+        log = server.log()
+
+    assert set(statuses) <= {200, 303, 401, 429, 503}, statuses
+    assert statuses.count(401) > 0
+    if limits == "off":
+        assert statuses.count(303) > 0
+        assert 429 not in statuses
+    assert set(probes) == {200}
+    assert growth < WORKERS * THREADS * MEMORY_KIB * 1024 + MARGIN
+    assert "Traceback" not in log

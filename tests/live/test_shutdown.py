@@ -1,0 +1,67 @@
+"""Stopping loses nothing: what is under way is answered, and then there is nobody left."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.live.processes import children, is_alive
+from tests.live.sockets import Connection, form, form_headers, post, request
+from tests.servers import Gunicorn, gunicorn
+
+PATIENT = 20.0  # seconds; gunicorn's own limit is longer
+BOOK = form({"book_title": "Emma", "book_author": "Jane Austen", "book_rating": "5"})
+
+
+async def exit_code(server: Gunicorn) -> int:
+    return await asyncio.to_thread(server.process.wait, PATIENT)
+
+
+async def sign_up(url: str) -> str:
+    """The cookies of somebody new."""
+    password = "a calm river in winter"
+    fields = {"email": "alice@example.com", "password": password, "confirm": password}
+    return (await post(url, "/register", fields)).cookies
+
+
+async def test_shutdown_under_way(server: Gunicorn) -> None:
+    """A form of which the first half was sent before SIGTERM is taken in and answered."""
+    url = server.url
+    headers = [*form_headers(url, await sign_up(url)), "Expect: 100-continue"]
+    workers = children(server.pid)
+    async with Connection.to(url) as connection, Connection.to(url) as idle:
+        await idle.send(request(url, "GET", "/livez"))
+        assert await idle.answer() is not None
+        length = f"Content-Length: {len(BOOK)}"
+        await connection.send(request(url, "POST", "/books/add", *headers, length))
+        interim = await connection.answer()
+        assert interim is not None
+        assert interim.status == 100  # so the view has begun to read the form
+        await connection.send(BOOK[:10])
+
+        os.kill(server.pid, signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        await connection.send(BOOK[10:])
+        answer = await connection.answer()
+        assert answer is not None
+        assert (answer.status, answer.headers["location"]) == (303, "/books/")
+        assert await connection.rest() == b""
+        assert await idle.rest() == b""
+    assert await exit_code(server) == 0
+    assert not any(map(is_alive, workers))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_shutdown_ends_what_hangs(environment: dict[str, str]) -> None:
+    """A client that never finishes cannot keep the service from stopping."""
+    with gunicorn(environment, worker_class="tests.live.impatient.Worker") as server:
+        url = server.url
+        headers = [*form_headers(url), "Expect: 100-continue", "Content-Length: 100"]
+        async with Connection.to(url) as connection, Connection.to(url) as silent:
+            await silent.send(b"GET /")
+            await connection.send(request(url, "POST", "/login", *headers))
+            interim = await connection.answer()
+            assert interim is not None
+            os.kill(server.pid, signal.SIGTERM)
+            assert await exit_code(server) == 0
