@@ -129,18 +129,20 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return (
             error.connection_invalidated
-            or _is_unavailable_state(error.orig)
+            or is_unavailable(_driver_error(error.orig))
             or any(text in str(error.orig) for text in _UNAVAILABLE_TEXTS)
         )
-    if isinstance(error, PostgresError):  # asyncpg's own, from connect() and service.statements
-        return _is_unavailable_state(error)
+    if isinstance(error, PostgresError):
+        return (error.sqlstate or "").startswith(_UNAVAILABLE_STATES)
+    if isinstance(error, InterfaceError):  # the connection was lost under a statement,
+        return not isinstance(error, ValueError)  # unless it is about a value of ours
     # Refused, unreachable, or a name that does not resolve: connect() raises these as they are.
-    # InterfaceError: the connection was lost under a statement.
-    return isinstance(error, (OSError, PoolTimeoutError, InterfaceError, *OUT_OF_STEP))
+    return isinstance(error, (OSError, PoolTimeoutError, *OUT_OF_STEP))
 
 
-def _is_unavailable_state(error: BaseException | None) -> bool:
-    return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
+def _driver_error(error: BaseException | None) -> BaseException:
+    """asyncpg's own error, around which SQLAlchemy puts another one, though not always."""
+    return (error and error.__cause__) or error or Exception()
 
 
 @contextmanager
@@ -198,7 +200,7 @@ def _watch_connections(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def give_up(context: Any) -> None:
-        if isinstance(context.original_exception, OUT_OF_STEP):
+        if isinstance(_driver_error(context.original_exception), OUT_OF_STEP):
             context.is_disconnect = True
 
 
