@@ -133,11 +133,14 @@ def is_unavailable(error: BaseException) -> bool:
             or any(text in str(error.orig) for text in _UNAVAILABLE_TEXTS)
         )
     if isinstance(error, PostgresError):
-        return (error.sqlstate or "").startswith(_UNAVAILABLE_STATES)
+        return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
     if isinstance(error, InterfaceError):  # the connection was lost under a statement,
         return not isinstance(error, ValueError)  # unless it is about a value of ours
     # Refused, unreachable, or a name that does not resolve: connect() raises these as they are.
-    return isinstance(error, (OSError, PoolTimeoutError, *OUT_OF_STEP))
+    # LookupError: a template that is not there is an OSError, too, to Jinja.
+    return isinstance(error, (OSError, PoolTimeoutError, *OUT_OF_STEP)) and not isinstance(
+        error, LookupError
+    )
 
 
 def _driver_error(error: BaseException | None) -> BaseException:

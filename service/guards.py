@@ -72,7 +72,7 @@ def _check_host(request: Request, settings: Settings) -> None:
         raise BadRequest("A request must name one host.")
     if settings.config_type == "development" or not settings.allowed_hosts:
         return
-    if request.host.lower() not in settings.allowed_hosts:
+    if request.host.lower().removesuffix(":443") not in settings.allowed_hosts:
         raise BadRequest("This service does not answer under that host name.")
 
 
@@ -86,7 +86,9 @@ def _to_https(request: Request, settings: Settings) -> Response:
     """Pages are there under HTTPS too; a program that sent its token in the clear must notice."""
     if request.path.startswith("/api/") or request.method not in SAFE_METHODS:
         raise Forbidden("This service is to be used by HTTPS only.")
-    return pages.redirect(f"{settings.public_url}{request.full_path.rstrip('?')}", 308)
+    # As it was sent: decoded, a path may end elsewhere.
+    path, query = request.scope["raw_path"].decode("ascii"), request.query_string.decode("ascii")
+    return pages.redirect(f"{settings.public_url}{path}{'?' if query else ''}{query}", 308)
 
 
 def _check_origin(request: Request, settings: Settings) -> None:

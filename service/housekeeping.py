@@ -12,6 +12,7 @@ from service.exceptions import DatabaseUnavailableError
 from service.models import utc_now
 from service.security import limits
 
+FIRST = 180.0  # seconds after the start, when a cold start needs the processor no more
 INTERVAL = 3600.0  # seconds between two rounds of one process
 
 
@@ -37,9 +38,10 @@ async def clean_up() -> None:
 
 
 async def _run(app: Quart) -> None:
+    pause = FIRST
     while True:
-        # Not at once, when a cold start needs the processor, and not in every process together.
-        await asyncio.sleep(INTERVAL * random.uniform(0.5, 1.5))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # not in every process together
+        pause = INTERVAL
         try:
             async with app.app_context():
                 await clean_up()

@@ -42,6 +42,8 @@ def configure(settings: Settings) -> None:
     formatter = JsonFormatter() if settings.log_format == "json" else TextFormatter()
     for handler in [*handlers, *logging.getLogger("gunicorn.access").handlers]:
         handler.setFormatter(formatter)
+    # Hypercorn, which `quart run` serves with, has access lines of its own there, with addresses.
+    logging.getLogger("service.app").addFilter(_is_no_access_line)
     logger = logging.getLogger("service")
     logger.handlers = list(handlers)
     logger.setLevel(settings.log_level.upper())
@@ -57,6 +59,9 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through, watching the answer go by."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # there is none here
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -121,6 +126,10 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info is not None:
             entry["traceback"] = _traceback(record)
         return json.dumps(entry, default=str)
+
+
+def _is_no_access_line(record: logging.LogRecord) -> bool:
+    return not isinstance(record.args, dict)
 
 
 def _identify(scope: Scope) -> str:

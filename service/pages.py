@@ -9,21 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from quart import Quart, Response, current_app, g, get_flashed_messages
+from quart import Quart, Response, current_app, g, get_flashed_messages, request
 from werkzeug.urls import iri_to_uri
 
 from service.config import Settings
 
 _FOLDER = Path(__file__).parent
 STATIC_FOLDER = _FOLDER / "static"
-STATIC_MAX_AGE = 31_536_000  # seconds: a year, since an address changes with its content
+# Seconds: a year under the address that changes with the content; under any other a moment. While
+# a release is rolled out, the old one is asked for the new one's addresses, and must not pin them.
+STATIC_MAX_AGE = 31_536_000
+OTHER_MAX_AGE = 300
 
 
 def init_app(app: Quart, settings: Settings) -> None:
     """Make the environment, and give static files addresses that change with their content."""
     digests = {path.name: _digest(path) for path in STATIC_FOLDER.iterdir()}
     developing = settings.config_type == "development"
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None if developing else STATIC_MAX_AGE
+
+    def max_age(filename: str | None) -> int:
+        named = request.args.get("v") == digests.get(Path(filename or "").name, "")
+        return STATIC_MAX_AGE if named and not developing else OTHER_MAX_AGE
+
+    app.get_send_file_max_age = max_age  # type: ignore[method-assign]
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
         autoescape=select_autoescape(),
@@ -56,7 +64,7 @@ def render(
 def redirect(location: str, status: int = 303) -> Response:
     """Send the browser on; with 303 it uses GET there, whatever this request's method was.
 
-    `location` is an address of ours or one that `safe_next` let through.
+    `location` is an address of ours or one that `local_path` let through.
     """
     return Response("", status, {"Location": iri_to_uri(location)})
 

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -48,8 +48,8 @@ class WrongUsageError(click.ClickException):
 def working() -> Iterator[None]:
     """What is refused in the block is told in one line, with exit status 1.
 
-    The service's own log is silent but for errors, and a SIGTERM ends the block as ^C does, so
-    that nothing half-done is left.
+    The service's own log is silent but for errors. A SIGTERM ends the block as ^C does, at once
+    and with nothing half-done left.
     """
     from service.backup.format import BackupError
 
@@ -124,8 +124,16 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, _interrupt) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """asyncio's own handler, which it puts in the place of Python's but not of this one, would
+    wait for the loop, while a write to a pipe that nobody reads goes on and on."""
+    raise KeyboardInterrupt

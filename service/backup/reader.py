@@ -83,7 +83,7 @@ class Reader:
             raise BackupError("the dump is damaged: its rows are not as many as its end says")
         # The whole line: no byte of it may differ either.
         if line != encode_line(Trailer(found)):
-            raise BackupError("the dump is damaged: its SHA-256 is not the one that its end says")
+            raise BackupError("the dump is damaged: its end, with the SHA-256, does not fit it")
         with reading():
             if self._stream.read(1):
                 raise BackupError("the dump is damaged: there is more after its end")

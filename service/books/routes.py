@@ -24,6 +24,8 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 async def list_books(user: SignedInUser, connection: AsyncConnection) -> Response:
     """Show a page of the list, newest first."""
     after, before = _place("after"), _place("before")
+    if after is not None and before is not None:
+        raise InvalidInputError(FieldError("after", "Go on after a place or before one.", "both"))
     page = await queries.list_books(connection, user.id, size=PAGE_SIZE, after=after, before=before)
     books = page.books
     return pages.render(

@@ -77,11 +77,11 @@ async def find_account(connection: AsyncConnection, typed_email: str) -> Row[int
 
 
 def fold_email(typed_email: str) -> str:
-    """The canonical form where there is one; what cannot be an address is its own."""
+    """The canonical form; for what could not register today, the one that old addresses got."""
     try:
         return canonical_email(typed_email)
     except InvalidInputError:
-        return typed_email
+        return typed_email.lower() if typed_email.isascii() else typed_email
 
 
 async def verify(

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from service import db, pages
 from service.auth import SignedInUser, current_user, login_required, public, sign_in, sign_out
 from service.context import get_password_hasher, get_settings
-from service.exceptions import InvalidInputError, OverloadedError
+from service.exceptions import InvalidInputError, OverloadedError, TooManyRequestsError
 from service.forms import Form, check_text
 from service.limiting import (
     LOGIN_PER_ACCOUNT,
@@ -106,11 +106,14 @@ async def _authenticate(credentials: Credentials) -> Row[int, str, str]:
 
     No connection is held while the password is hashed.
     """
-    buckets = (
-        LOGIN_PER_ADDRESS.of(client_key()),
-        LOGIN_PER_ACCOUNT.of(accounts.fold_email(credentials.email)),
-    )
-    await take(*buckets)
+    address = LOGIN_PER_ADDRESS.of(client_key())
+    buckets = (address, LOGIN_PER_ACCOUNT.of(accounts.fold_email(credentials.email)))
+    await take(address)
+    try:
+        await take(buckets[1])
+    except TooManyRequestsError:
+        await give_back(address)  # it learned nothing, and others share the address
+        raise
     async with db.read() as connection:
         found = await accounts.find_account(connection, credentials.email)
     try:

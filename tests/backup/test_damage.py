@@ -168,6 +168,7 @@ DAMAGES = {
     "without the last line break": (lambda data: data[:-1], "truncated"),
     "altered title": (lambda data: data.replace(b"Zauber", b"Sauber"), "SHA-256"),
     "altered count": (lambda data: data.replace(b'"users":2', b'"users":3'), "as many"),
+    "altered end": (lambda data: data.replace(b'{"end":{', b'{"end": {'), "SHA-256"),
     "unknown table": (forged('"table":"books"', '"table":"rate_limits"'), "out of order"),
     "unknown column": (forged('"reason"', '"cause"'), "legacy_books: Object"),
     "text for number": (forged('"user_id":3', '"user_id":[3]'), "Expected"),

@@ -115,3 +115,8 @@ async def test_paging_no_place(alice: Person) -> None:
 @pytest.mark.parametrize("name", ["after", "before"])
 async def test_paging_largest_place(alice: Person, name: str) -> None:
     assert (await alice.get(f"/books/?{name}={2**31 - 1}")).status_code == 200
+
+
+async def test_paging_after_and_before(alice: Person) -> None:
+    """A place to go on after and one to go on before cannot both be meant."""
+    assert (await alice.get("/books/?after=9&before=3")).status_code == 422

@@ -172,6 +172,7 @@ def test_missing_file(run: Run, tmp_path: Path) -> None:
         ["restore", "a", "--yes"],
         ["restore", "-", "--replace"],
         ["restore", "a", "--force"],
+        ["bakcup", "a"],
     ],
 )
 def test_usage(run: Run, arguments: list[str]) -> None:

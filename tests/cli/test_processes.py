@@ -24,7 +24,19 @@ PROGRAMS = {
     "module": [sys.executable, "-m", "service"],
     "quart": [sys.executable, "-m", "quart", "--app", "service.app:create_app"],
 }
-Done = "subprocess.CompletedProcess[bytes]"
+SLOW_BACKUP = """
+import sys, time
+from service.__main__ import main
+from service.backup import writer
+write = writer.write
+def write_slowly(stream, data):
+    write(stream, data)
+    print("written", flush=True)
+    time.sleep(20)
+writer.write = write_slowly
+sys.argv[1:] = ["backup", "dump"]
+main()
+"""
 
 
 @pytest.fixture
@@ -61,7 +73,7 @@ def run(
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", ["readlog", "quart"])
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_from_any_folder(environment: dict[str, str], tmp_path: Path, program: str) -> None:
@@ -91,22 +103,17 @@ def test_every_command_everywhere(settings: Settings) -> None:
         assert "Exit status: 0 " in (command.epilog or "")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_wrong_configuration(tmp_path: Path, program: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [("module", ["check-config"]), ("quart", ["check-config"]), ("readlog", ["backup", "-"])],
+)
+def test_wrong_configuration(tmp_path: Path, program: str, arguments: list[str]) -> None:
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": "mysql://root:hunter2@db/d"}
-    for arguments in (["check-config"], ["backup", "-"]):
-        code, out, err = run(arguments, environment, tmp_path, program)
-        assert (code, out) == (2, "")
-        [line] = err.splitlines()
-        assert "DATABASE_URL: expected " in line
-        assert "hunter2" not in line
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_unknown_command(environment: dict[str, str], tmp_path: Path) -> None:
-    code, out, err = run(["bakcup", "-"], environment, tmp_path)
+    code, out, err = run(arguments, environment, tmp_path, program)
     assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
+    [line] = err.splitlines()
+    assert "DATABASE_URL: expected " in line
+    assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -175,14 +182,17 @@ def test_full_output(environment: dict[str, str], tmp_path: Path, device: str) -
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("database_url", "number"),
+    [("sqlite", signal.SIGINT), ("postgresql", signal.SIGTERM)],
+    indirect=["database_url"],
+)
 def test_ended(environment: dict[str, str], tmp_path: Path, number: int) -> None:
     """By ^C, or by a platform that stops the machine: the old dump stays, and nothing else."""
     folder = tmp_path / "dumps"
     folder.mkdir()
     (folder / "dump").write_text("old")
-    slow = "import sys, time\nfrom service.backup import tables, writer\nfrom service.__main__ import main\nwrite = writer.write\ndef slowly(stream, data):\n    write(stream, data); print('written', flush=True); time.sleep(20)\nwriter.write = slowly\nsys.argv[1:] = ['backup', 'dump']\nmain()\n"
-    process = start([sys.executable, "-c"], [slow], environment, folder)
+    process = start([sys.executable, "-c"], [SLOW_BACKUP], environment, folder)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"written\n"

@@ -65,8 +65,12 @@ def instance(
     log_path: Path,
     command: Sequence[str] = (START,),
     cwd: Path = ROOT,
+    keep: Sequence[int] = (),
 ) -> Iterator[Instance]:
-    """Start one with these variables only, PORT among them; it is gone when the block ends."""
+    """Start one with these variables only, PORT among them; it is gone when the block ends.
+
+    `keep` are file descriptors that it inherits.
+    """
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -76,6 +80,7 @@ def instance(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=keep,
         )
     started = Instance(process, int(environment["PORT"]), log_path)
     try:

@@ -118,7 +118,7 @@ async def test_clients_hang_up(
         await asyncio.gather(*(leave(number) for number in range(start, start + 20)))
 
     async def all_idle() -> bool:
-        return database.value(BUSY) == 0
+        return bool(database.value(BUSY) == 0)
 
     await eventually(all_idle, within=10)
     titles = [title for (title,) in database.rows("SELECT title FROM books")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.processes import errors
 from tests.servers import Gunicorn, gunicorn
 
 
@@ -29,7 +30,7 @@ def shared_server(module_environment: dict[str, str]) -> Iterator[Gunicorn]:
     """Two workers. It must be well at the end: nothing may have gone wrong unforeseen."""
     with gunicorn(module_environment) as server:
         yield server
-        assert "Traceback" not in server.log()
+        assert errors(server.log()) == []
 
 
 @pytest.fixture
@@ -37,4 +38,4 @@ def server(environment: dict[str, str]) -> Iterator[Gunicorn]:
     """Two workers on each kind of database, for one test."""
     with gunicorn(environment) as server:
         yield server
-        assert "Traceback" not in server.log()
+        assert errors(server.log()) == []

@@ -52,6 +52,11 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> N
     raise AssertionError(log_path.read_text(errors="replace"))
 
 
+def errors(log: str) -> list[str]:
+    """The lines that tell of something unforeseen; a refusal under load is a warning."""
+    return [line for line in log.splitlines() if line.startswith(("ERROR", "CRITICAL"))]
+
+
 def children(pid: int) -> list[int]:
     """The processes that this one started, from /proc."""
     found = []

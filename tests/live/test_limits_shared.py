@@ -1,6 +1,7 @@
 """Limits hold for the service as a whole, not for each of its processes."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 from service.limiting import LOGIN_PER_ACCOUNT
@@ -30,7 +31,7 @@ async def one_to_each_process(stack: AsyncExitStack, url: str) -> list[Connectio
 async def test_limits_shared(environment: dict[str, str]) -> None:
     """Two workers together let an account be tried as often as one would, at the same time too."""
     data = form({"email": "alice@example.com", "password": "not the right one"})
-    allowed = LOGIN_PER_ACCOUNT.count
+    allowed, started = LOGIN_PER_ACCOUNT.count, time.monotonic()
     with gunicorn(environment, app="tests.live.counted:create_app()") as server:
         url = server.url
         attempt = request(url, "POST", "/login", *form_headers(url), body=data)
@@ -51,4 +52,7 @@ async def test_limits_shared(environment: dict[str, str]) -> None:
             each = await asyncio.gather(*map(attempts, connections))
     assert all(401 in statuses for statuses in each), "one process answered all of them"
     statuses = [status for part in each for status in part]
-    assert (statuses.count(401), statuses.count(429)) == (allowed, allowed)
+    # On a machine so slow that the limit lets one more try meanwhile, it may.
+    regained = round((time.monotonic() - started) / LOGIN_PER_ACCOUNT.interval)
+    assert set(statuses) == {401, 429}
+    assert allowed <= statuses.count(401) <= allowed + regained

@@ -231,3 +231,11 @@ class TestInDevelopment:
         answer = await send(app, target="/")
         assert answer.all("strict-transport-security") == []
         assert answer.one("x-frame-options") == "DENY"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("query", ["", "?v=", "?v=0123456789"])
+async def test_static_files_under_other_addresses(ask: Ask, query: str) -> None:
+    """What another release names is not pinned: it may be answered by this one during a deploy."""
+    answer = await ask("GET", f"/static/app.css{query}")
+    assert "max-age=300" in answer.one("cache-control")

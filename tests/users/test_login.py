@@ -188,3 +188,10 @@ async def test_login_elsewhere_keeps_both(app: Quart, carol: int, new_browser: A
     assert desk.cookie() != phone.cookie()
     for browser in (desk, phone):
         assert (await browser.get("/profile")).status_code == 200
+
+
+async def test_login_old_address_in_any_case(app: Quart, nobody: Browser) -> None:
+    """One that could not register today is in lower case since the migration, and is found."""
+    await add_user(app, "bob@intranet.local")
+    form = {"email": "Bob@Intranet.local", "password": PASSWORD}
+    assert (await nobody.post("/login", form)).status_code == 303
