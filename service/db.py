@@ -4,21 +4,18 @@ Whatever goes wrong between us and the database leaves here as DatabaseUnavailab
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 from asyncpg.exceptions import InterfaceError, PostgresError
 from quart import Quart, current_app
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.util import await_only
 
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
+from service.pooling import connected, driver_error, prepare_sqlite, watch_connections
 from service.statements import OUT_OF_STEP
 
 # Nobody is left waiting for more than 5 seconds by a database that does not answer. A request does
@@ -29,9 +26,6 @@ UNIT_TIMEOUT = 4.0  # seconds
 # hundreds of statements: who is not served by then comes to a database that is overloaded.
 POOL_TIMEOUT = 1.0  # seconds to wait for a free connection before answering 503
 POOL_RECYCLE = 900  # seconds; shorter than the idle limits of the proxies that we know of
-IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before it is used again
-PING_TIMEOUT = 1.0  # seconds; leaves time to connect anew, and to be served
-SQLITE_BUSY_TIMEOUT = 3_000  # milliseconds to wait for another writer; below UNIT_TIMEOUT
 # PostgreSQL's answers that mean "not now": connection failures (08), a transaction that was idle
 # too long (25P03) or a server that only reads (25006), who we are (28) or the database (3D000) not
 # known there, a deadlock or the like (40), a right not granted (42501), no resources (53), a lock
@@ -79,9 +73,9 @@ class Database:
             isolation_level="AUTOCOMMIT",
         )
         if database.is_sqlite:
-            _prepare_sqlite(self.engine)
+            prepare_sqlite(self.engine)
         else:
-            _watch_connections(self.engine)
+            watch_connections(self.engine)
         level = "SERIALIZABLE" if database.is_sqlite else "READ COMMITTED"
         self.writer = self.engine.execution_options(isolation_level=level)
 
@@ -111,7 +105,7 @@ def get_database() -> Database:
 async def read() -> AsyncIterator[AsyncConnection]:
     """A connection that commits each statement by itself: no BEGIN or ROLLBACK to wait for."""
     with _failures():
-        async with asyncio.timeout(UNIT_TIMEOUT), get_database().engine.connect() as connection:
+        async with asyncio.timeout(UNIT_TIMEOUT), connected(get_database().engine) as connection:
             yield connection
 
 
@@ -119,8 +113,12 @@ async def read() -> AsyncIterator[AsyncConnection]:
 async def transaction() -> AsyncIterator[AsyncSession]:
     """A session in one transaction: committed at the end of the block, rolled back by an error."""
     with _failures():
-        session = AsyncSession(get_database().writer, expire_on_commit=False)
-        async with asyncio.timeout(UNIT_TIMEOUT), session, session.begin():
+        async with (
+            asyncio.timeout(UNIT_TIMEOUT),
+            connected(get_database().writer) as connection,
+            AsyncSession(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
 
@@ -129,7 +127,7 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return (
             error.connection_invalidated
-            or is_unavailable(_driver_error(error.orig))
+            or is_unavailable(driver_error(error.orig))
             or any(text in str(error.orig) for text in _UNAVAILABLE_TEXTS)
         )
     if isinstance(error, PostgresError):
@@ -143,11 +141,6 @@ def is_unavailable(error: BaseException) -> bool:
     )
 
 
-def _driver_error(error: BaseException | None) -> BaseException:
-    """asyncpg's own error, around which SQLAlchemy puts another one, though not always."""
-    return (error and error.__cause__) or error or Exception()
-
-
 @contextmanager
 def _failures() -> Iterator[None]:
     try:
@@ -156,75 +149,3 @@ def _failures() -> Iterator[None]:
         if is_unavailable(error):
             raise DatabaseUnavailableError from error
         raise
-
-
-def _watch_connections(engine: AsyncEngine) -> None:
-    """Hand out no connection to PostgreSQL that is known to be dead, and wait for none that is.
-
-    The pool's own `pre_ping` asks the server every time: a round trip for each of the two that a
-    page needs. What asyncpg has noticed by itself costs nothing to ask.
-    """
-    pool = engine.sync_engine.pool
-    broken_at = 0.0
-
-    @event.listens_for(pool, "checkin")
-    def note_time(_connection: Any, record: Any) -> None:
-        record.info["idle_since"] = time.monotonic()
-
-    @event.listens_for(pool, "checkout")
-    def check(connection: Any, record: Any, _fairy: Any) -> None:
-        driver = connection.driver_connection
-        if driver.is_closed():
-            # The pool connects anew, but not for ever: one closed as soon as it was made is ours.
-            raise DisconnectionError if "idle_since" in record.info else ConnectionError
-        now = time.monotonic()
-        if now - record.info.get("idle_since", now) < IDLE_CHECK:
-            return
-        try:
-            await_only(driver.fetchrow(";", timeout=PING_TIMEOUT))
-        except Exception as error:
-            # It takes the others of its age with it: the server was restarted, or is out of reach.
-            raise InvalidatePoolError from error
-        except BaseException:
-            driver.terminate()  # the pool would take it back with the ping still under way
-            raise
-
-    @event.listens_for(pool, "invalidate")
-    def abandon(connection: Any, _record: Any, _error: Any) -> None:
-        # Closing politely waits seconds for a server that may not be there.
-        nonlocal broken_at
-        broken_at = time.time()
-        connection.driver_connection.terminate()
-
-    @event.listens_for(pool, "close")
-    def leave(connection: Any, record: Any) -> None:
-        if record.starttime < broken_at:
-            connection.driver_connection.terminate()
-
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def give_up(context: Any) -> None:
-        if isinstance(_driver_error(context.original_exception), OUT_OF_STEP):
-            context.is_disconnect = True
-
-
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    """Readers beside one writer, foreign keys held, and write transactions that queue up."""
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            f"busy_timeout={SQLITE_BUSY_TIMEOUT}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        # A deferred BEGIN that writes after it has read fails at once when another wrote
-        # meanwhile, whatever the busy time-out: ask for the write lock at the start.
-        if "isolation_level" in connection.get_execution_options():  # the writer's
-            connection.exec_driver_sql("BEGIN IMMEDIATE")

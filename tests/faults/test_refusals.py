@@ -75,6 +75,9 @@ async def test_deadlock(service: Gunicorn, database: Database, readers: list[Rea
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
         """)
+    # New connections, that know the new setting.
+    await asyncio.sleep(0.5)
+    await asyncio.gather(*(history.do("list", reader) for _ in range(10)))
     statuses = await asyncio.gather(edit(first), edit(second))
     assert sorted(statuses) == [303, 503]
 

@@ -1,0 +1,132 @@
+"""What the pool is told of its connections: to make them, to check them, and to let go of them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast
+
+from sqlalchemy import QueuePool, event
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
+
+from service.statements import OUT_OF_STEP
+
+IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before it is used again
+PING_TIMEOUT = 1.0  # seconds; leaves time to connect anew, and to be served
+SQLITE_BUSY_TIMEOUT = 3_000  # milliseconds to wait for another writer; below db.UNIT_TIMEOUT
+
+_closing: set["asyncio.Future[None]"] = set()  # asyncio itself does not keep its tasks
+
+
+def connected(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A connection for the block; without a task of its own where one lies ready."""
+    pool = cast(QueuePool, engine.sync_engine.pool)
+    return engine.connect() if pool.checkedin() else _connected_apart(engine)
+
+
+@asynccontextmanager
+async def _connected_apart(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that probably has to be made; it is finished for others when time is up.
+
+    Else a server to which connecting takes longer than anybody waits would never be reached.
+    """
+    task = asyncio.ensure_future(_start(engine))
+    try:
+        connection = await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_give_back)
+        raise
+    try:
+        yield connection
+    finally:
+        await asyncio.shield(connection.close())
+
+
+async def _start(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+def _give_back(task: "asyncio.Future[AsyncConnection]") -> None:
+    if not task.cancelled() and task.exception() is None:
+        closing = asyncio.ensure_future(task.result().close())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+def driver_error(error: BaseException | None) -> BaseException:
+    """asyncpg's own error, around which SQLAlchemy puts another one, though not always."""
+    return (error and error.__cause__) or error or Exception()
+
+
+def watch_connections(engine: AsyncEngine) -> None:
+    """Hand out no connection to PostgreSQL that is known to be dead, and wait for none that is.
+
+    The pool's own `pre_ping` asks the server every time: a round trip for each of the two that a
+    page needs. What asyncpg has noticed by itself costs nothing to ask.
+    """
+    pool = engine.sync_engine.pool
+    broken_at = 0.0
+
+    @event.listens_for(pool, "checkin")
+    def note_time(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(pool, "checkout")
+    def check(connection: Any, record: Any, _fairy: Any) -> None:
+        driver = connection.driver_connection
+        if driver.is_closed():
+            # The pool connects anew, but not for ever: one closed as soon as it was made is ours.
+            raise DisconnectionError if "idle_since" in record.info else ConnectionError
+        now = time.monotonic()
+        if now - record.info.get("idle_since", now) < IDLE_CHECK:
+            return
+        try:
+            await_only(driver.fetchrow(";", timeout=PING_TIMEOUT))
+        except Exception as error:
+            # It takes the others of its age with it: the server was restarted, or is out of reach.
+            raise InvalidatePoolError from error
+        except BaseException:
+            driver.terminate()  # the pool would take it back with the ping still under way
+            raise
+
+    @event.listens_for(pool, "invalidate")
+    def abandon(connection: Any, _record: Any, _error: Any) -> None:
+        # Closing politely waits seconds for a server that may not be there.
+        nonlocal broken_at
+        broken_at = time.time()
+        connection.driver_connection.terminate()
+
+    @event.listens_for(pool, "close")
+    def leave(connection: Any, record: Any) -> None:
+        if record.starttime < broken_at:
+            connection.driver_connection.terminate()
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def give_up(context: Any) -> None:
+        if isinstance(driver_error(context.original_exception), OUT_OF_STEP):
+            context.is_disconnect = True
+
+
+def prepare_sqlite(engine: AsyncEngine) -> None:
+    """Readers beside one writer, foreign keys held, and write transactions that queue up."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={SQLITE_BUSY_TIMEOUT}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        # A deferred BEGIN that writes after it has read fails at once when another wrote
+        # meanwhile, whatever the busy time-out: ask for the write lock at the start.
+        if "isolation_level" in connection.get_execution_options():  # the writer's
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
