@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server as UvicornServer
+from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
 HEADER_TIMEOUT = 10.0  # seconds from the connection, or the first byte, to the end of the headers
@@ -21,18 +23,26 @@ GRACE_MARGIN = 5  # seconds left of gunicorn's graceful time-out to close what i
 LINGER = 1.0  # seconds for a request that was on its way when we were told to stop
 
 
+class State(ServerState):
+    """What the connections of a server share."""
+
+    leaving = False
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's HTTP, which waits for ever for a client that begins and does not go on."""
 
     _deadline: asyncio.TimerHandle | None = None
     _send_deadline: asyncio.TimerHandle | None = None
     _answered: RequestResponseCycle | None = None
-    _leaving = False
+    server_state: State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._expect_headers()
+        if self.server_state.leaving:
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting, and stop answering."""
@@ -71,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop waiting: from here on the application bounds what takes time."""
         self._headers_arrived()
         super().on_headers_complete()
-        if self._leaving:
+        if self.server_state.leaving:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
@@ -80,7 +90,6 @@ class BoundedProtocol(HttpToolsProtocol):
         Uvicorn closes idle connections at once, and with them every request that its client sent
         meanwhile. That may be a form, which nobody may send again unasked.
         """
-        self._leaving = True
         if self._is_idle():
             self.loop.call_later(LINGER, self._close_if_idle)
         else:
@@ -114,19 +123,35 @@ class BoundedProtocol(HttpToolsProtocol):
 class Server(UvicornServer):
     """Uvicorn's server, which loses no connection when it stops, and stops at once when told so."""
 
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.server_state: State = State()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in the clients that wait to be accepted, then close as uvicorn does.
 
         The kernel has told them that they are connected, and resets them with the listener.
         """
+        self.server_state.leaving = True
         waiting = [connection for listener in sockets or () for connection in _accept(listener)]
         for server in self.servers:
             server.close()
         connect = asyncio.get_running_loop().connect_accepted_socket
         # All at once: each takes as long as the loop needs for everything else that is under way.
-        await asyncio.gather(
+        import os, time
+
+        t0 = time.time()
+        res = await asyncio.gather(
             *(connect(self._protocol, connection) for connection in waiting),
             return_exceptions=True,  # some are gone already
+        )
+        print(
+            "DRAIN",
+            os.getpid(),
+            len(waiting),
+            [r for r in res if isinstance(r, Exception)],
+            t0,
+            flush=True,
         )
         await super().shutdown(sockets)
 

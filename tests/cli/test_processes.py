@@ -25,8 +25,9 @@ PROGRAMS = {
     "quart": [sys.executable, "-m", "quart", "--app", "service.app:create_app"],
 }
 SLOW_BACKUP = """
-import sys, time
+import signal, sys, time
 from service.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from service.backup import writer
 write = writer.write
 def write_slowly(stream, data):
