@@ -138,20 +138,9 @@ class Server(UvicornServer):
             server.close()
         connect = asyncio.get_running_loop().connect_accepted_socket
         # All at once: each takes as long as the loop needs for everything else that is under way.
-        import os, time
-
-        t0 = time.time()
-        res = await asyncio.gather(
+        await asyncio.gather(
             *(connect(self._protocol, connection) for connection in waiting),
             return_exceptions=True,  # some are gone already
-        )
-        print(
-            "DRAIN",
-            os.getpid(),
-            len(waiting),
-            [r for r in res if isinstance(r, Exception)],
-            t0,
-            flush=True,
         )
         await super().shutdown(sockets)
 
