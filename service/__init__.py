@@ -8,10 +8,13 @@ it with the rules beside it, `db` reads and commits, `pages` renders, `errors` a
     users/, books/        rules, statements, forms and pages of each domain; they do not know
                           each other
     status, housekeeping  probes, and what runs beside requests
+    worker, startup       gunicorn's worker, and what its master does first
+    cli, checks, backup/  the operator's commands
     auth/, limiting       who it is, and how often they may
     guards, errors        before and after the views
     pages, flashes        what people see
-    db, statements        the database; schema/ brings it to its newest revision
+    db, statements,       the database;
+    pooling               schema/ brings it to its newest revision
     forms                 checks input against shapes
     security/, models/    know nothing of the above
     config/               what operators set
