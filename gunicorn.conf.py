@@ -47,6 +47,17 @@ if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
     signal.signal(signal.SIGTERM, _leave)
 
 
+def post_fork(server: Any, _worker: Any) -> None:
+    """Before the worker has handlers of its own, a signal goes to its copy of the master's queue,
+    which nobody reads: it would serve on until it is killed."""
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    for stop in stops:
+        signal.signal(stop, signal.SIG_DFL)
+    while not server.SIG_QUEUE.empty():
+        if server.SIG_QUEUE.get_nowait() in stops:
+            raise SystemExit(0)
+
+
 def on_starting(_server: Any) -> None:
     """Before there are listeners and workers."""
     from service.startup import prepare  # with a wrong setting, nothing of it is imported

@@ -130,7 +130,8 @@ class Server(UvicornServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in the clients that wait to be accepted, then close as uvicorn does.
 
-        The kernel has told them that they are connected, and resets them with the listener.
+        The kernel has told them that they are connected, and resets them with the listener. Those
+        of the microseconds between the two nobody can save but who sends them elsewhere before.
         """
         self.server_state.leaving = True
         waiting = [connection for listener in sockets or () for connection in _accept(listener)]

