@@ -51,7 +51,7 @@ async def readyz() -> Response:
 
 @blueprint.get("/status")
 @public
-@unlimited("two small statements")
+@unlimited("at most three small statements")
 async def status() -> Response:
     """Tell people and operators what runs here, without a secret or an address."""
     settings = get_settings()
