@@ -1,9 +1,10 @@
 """What the pool is told of its connections: to make them, to check them, and to let go of them."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, cast
 
 from sqlalchemy import QueuePool, event
@@ -115,11 +116,16 @@ def prepare_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
+        # The mode stays in the file, and is not to be had while somebody has it open: two workers
+        # that start on a new one together. Then it is the next connection's to ask for again;
+        # without it all works, but that readers wait for a writer.
+        cursor.execute("PRAGMA busy_timeout=0")
+        with suppress(sqlite3.OperationalError):
+            cursor.execute("PRAGMA journal_mode=WAL")
         for pragma in (
-            "journal_mode=WAL",
+            f"busy_timeout={SQLITE_BUSY_TIMEOUT}",  # first: the others may have to wait
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            f"busy_timeout={SQLITE_BUSY_TIMEOUT}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
