@@ -10,6 +10,7 @@ from service.models.books import (
     LegacyBook,
 )
 from service.models.limits import RateLimit
+from service.models.tokens import TOKEN_NAME_MAX_LENGTH, AccessToken, IdempotencyKey
 from service.models.users import (
     EMAIL_MAX_LENGTH,
     EMAIL_MIN_LENGTH,
@@ -26,8 +27,11 @@ __all__ = [
     "RATING_MAX",
     "RATING_MIN",
     "TITLE_MAX_LENGTH",
+    "TOKEN_NAME_MAX_LENGTH",
+    "AccessToken",
     "Base",
     "Book",
+    "IdempotencyKey",
     "LegacyBook",
     "RateLimit",
     "Session",

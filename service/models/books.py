@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.models.base import Base, utc_now
@@ -23,6 +23,8 @@ class Book(Base):
         CheckConstraint(f"rating BETWEEN {RATING_MIN} AND {RATING_MAX}", name="rating_range"),
         # Serves the list: one owner's books, newest first, from any place on.
         Index(None, "user_id", "id"),
+        # The same by title.
+        Index(None, "user_id", "title", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -32,6 +34,9 @@ class Book(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+    # The owner's books_revision when this book was last changed: never the same twice, even where
+    # the database gives a deleted book's id to a new one.
+    version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class LegacyBook(Base):

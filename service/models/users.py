@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.models.base import Base, utc_now
@@ -26,6 +26,8 @@ class User(Base):
     email: Mapped[str] = mapped_column(String(), unique=True)
     password_hashed: Mapped[str] = mapped_column(String(PASSWORD_HASH_MAX_LENGTH))
     registered_on: Mapped[datetime] = mapped_column(default=utc_now)
+    # Counts the changes of this person's list; each book keeps the number of its last one.
+    books_revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class Session(Base):

@@ -16,7 +16,15 @@ from service.schema.revisions import ALEMBIC_INI, BASELINE, SchemaError, parents
 logger = logging.getLogger(__name__)
 
 # Tables that refer to others first.
-OURS = ("rate_limits", "sessions", "legacy_books", "books", "users")
+OURS = (
+    "idempotency_keys",
+    "access_tokens",
+    "rate_limits",
+    "sessions",
+    "legacy_books",
+    "books",
+    "users",
+)
 FLASK = frozenset({"users", "books"})
 VERSION_TABLE = "alembic_version"
 

@@ -173,7 +173,7 @@ DAMAGES = {
     "unknown column": (forged('"reason"', '"cause"'), "legacy_books: Object"),
     "text for number": (forged('"user_id":3', '"user_id":[3]'), "Expected"),
     "null": (forged('"author":"y"', '"author":null'), "books: Expected"),
-    "time without zone": (forged('07Z",', '07",'), "line 5: books: .*created_at"),
+    "time without zone": (forged('07Z","updated', '07","updated'), "books: .*created_at"),
     "owner who is not there": (
         forged('"id":3,"email"', '"id":5,"email"'),
         "books_user_id_fkey|a row of ",
