@@ -149,7 +149,7 @@ def _empty_dump(header: bytes) -> bytes:
     import hashlib
 
     digest = hashlib.sha256(header + b"\n").hexdigest()
-    rows = '"legacy_books":0,"users":0,"books":0,"sessions":0'
+    rows = '"legacy_books":0,"users":0,"access_tokens":0,"books":0,"sessions":0'
     return header + f'\n{{"end":{{"rows":{{{rows}}},"sha256":"{digest}"}}}}\n'.encode()
 
 
