@@ -36,6 +36,11 @@ backlog = 2048
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True
 
+if _settings.metrics_token:
+    from service.telemetry.processes import make_folder
+
+    make_folder(worker_tmp_dir)  # before the application is imported
+
 
 def _leave(*_: object) -> None:
     raise SystemExit(0)
@@ -56,6 +61,14 @@ def post_fork(server: Any, _worker: Any) -> None:
     while not server.SIG_QUEUE.empty():
         if server.SIG_QUEUE.get_nowait() in stops:
             raise SystemExit(0)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """In the master, whatever a worker ended by."""
+    if _settings.metrics_token:
+        from service.telemetry.processes import forget
+
+        forget(worker.pid)
 
 
 def on_starting(_server: Any) -> None:

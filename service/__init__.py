@@ -8,6 +8,7 @@ it with the rules beside it, `db` reads and commits, `pages` renders, `errors` a
     users/, books/        rules, statements, forms and pages of each domain; they do not know
                           each other
     status, housekeeping  probes, and what runs beside requests
+    telemetry/            metrics and traces, where they are asked for
     worker, startup       gunicorn's worker, and what its master does first
     cli, checks, backup/  the operator's commands
     auth/, limiting       who it is, and how often they may

@@ -5,7 +5,21 @@ from typing import Any, cast
 
 from quart import Quart
 
-from service import cli, context, db, errors, flashes, guards, housekeeping, logs, pages, routing
+from service import (
+    api,
+    cli,
+    context,
+    db,
+    errors,
+    flashes,
+    guards,
+    housekeeping,
+    limiting,
+    logs,
+    pages,
+    routing,
+    telemetry,
+)
 from service.asgi import HTTPConnection
 from service.asgi_types import ASGIApp
 from service.books.routes import blueprint as books
@@ -31,14 +45,17 @@ def create_app(settings: Settings | None = None) -> Quart:
     errors.init_app(app)
     flashes.init_app(app, settings)
     guards.init_app(app, settings)
+    limiting.init_app(app)
     routing.init_app(app)
     pages.init_app(app, settings)
     housekeeping.init_app(app)
     cli.init_app(app)
+    telemetry.init_app(app, settings)
 
     app.register_blueprint(status)
     app.register_blueprint(users)
     app.register_blueprint(books)
+    api.init_app(app)
 
     wrapped = SecurityHeaders(cast(ASGIApp, app.asgi_app), https=settings.secure_cookies)
     app.asgi_app = cast(Any, wrapped)  # type: ignore[method-assign]

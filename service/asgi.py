@@ -76,6 +76,8 @@ class HTTPConnection(ASGIHTTPConnection):
         if request.method not in SAFE_METHODS:  # what is sent with those means nothing
             cast(Body, request.body).receive = receive
         response = await self.app.handle_request(request)
+        # For who counts and traces around us: what the address meant, and what came of it.
+        self.scope["answer"] = (request.url_rule, response.status_code)  # type: ignore[typeddict-unknown-key]
         with suppress(OSError):  # nobody listens any more
             await self._answer(response, send)
 

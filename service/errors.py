@@ -14,9 +14,12 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from service import pages
 from service.exceptions import (
+    ChangedMeanwhileError,
     ConflictError,
     CrossSiteError,
+    InsufficientScopeError,
     InvalidInputError,
+    NotAuthenticatedError,
     NotFoundError,
     ServiceError,
     TooManyRequestsError,
@@ -25,8 +28,11 @@ from service.exceptions import (
 from service.logs import request_id
 
 _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
+    (NotAuthenticatedError, 401),
+    (InsufficientScopeError, 403),
     (NotFoundError, 404),
     (ConflictError, 409),
+    (ChangedMeanwhileError, 412),
     (CrossSiteError, 403),
     (InvalidInputError, 422),
     (TooManyRequestsError, 429),
@@ -36,9 +42,11 @@ _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
 # What people can do about it, for those statuses that the person in front of a page meets.
 _DETAILS = {
     400: "The request could not be understood, so nothing was changed.",
+    401: "Please sign in first.",
     403: "This is not allowed.",
     404: "There is nothing at this address. It may have been deleted, or the link is wrong.",
     405: "This address cannot be used in that way.",
+    406: "This address has only JSON to give.",
     408: "The request took too long to arrive.",
     413: "That is more than this service accepts at once. Nothing was changed.",
     414: "The address is too long.",
@@ -66,6 +74,11 @@ async def _answer_refusal(error: ServiceError) -> Response:
     response = _answer(status, str(error), error.code, error)
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotAuthenticatedError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, InsufficientScopeError):
+        scope = f', scope="{error.scope}"' if error.scope else ""
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope"{scope}'
     return response
 
 

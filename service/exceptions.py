@@ -21,6 +21,28 @@ class ConflictError(ServiceError):
     code = "CONFLICT"
 
 
+class ChangedMeanwhileError(ServiceError):
+    """It is not any more what the caller has seen of it; nothing was changed."""
+
+    code = "CHANGED_MEANWHILE"
+
+
+class NotAuthenticatedError(ServiceError):
+    """Nobody knows whose request this is."""
+
+    code = "NOT_AUTHENTICATED"
+
+
+class InsufficientScopeError(ServiceError):
+    """The token is right, but not for this: `scope` is what it lacks, where any would do."""
+
+    code = "INSUFFICIENT_SCOPE"
+
+    def __init__(self, message: str, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
 class CrossSiteError(ServiceError):
     """The request changes something and does not prove that it comes from our own pages."""
 

@@ -5,11 +5,11 @@ person about each. Pages and API check against the same shapes. No quart here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from types import NoneType
-from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -59,15 +59,28 @@ def check_text(shape: type[ShapeT], texts: Mapping[str, str], *, prefix: str = "
 
 def check(shape: type[ShapeT], values: Mapping[str, object], *, prefix: str = "") -> ShapeT:
     """The shape filled from typed values. Raises InvalidInputError that names all wrong fields."""
-    errors = []
-    for part in _parts(shape):
-        problem = part.problem(values[part.name]) if part.name in values else part.if_missing
-        if problem is not None:
-            message = _UNSTORABLE if problem == "invalid_characters" else shape.messages[part.name]
-            errors.append(FieldError(prefix + part.name, message, problem))
+    errors = list(_problems(shape, values, prefix))
     if errors:
         raise InvalidInputError(*errors)
     return msgspec.convert(values, shape)
+
+
+def check_query(shape: type[ShapeT], texts: Mapping[str, Sequence[str]]) -> ShapeT:
+    """The shape filled from the parameters of an address, each given once at most.
+
+    Raises InvalidInputError.
+    """
+    parts = {part.name: part for part in _parts(shape)}
+    values: dict[str, object] = {}
+    for name, [text, *others] in texts.items():
+        if others:
+            raise InvalidInputError(FieldError(name[:100], "Give this once.", "repeated"))
+        part = parts.get(name)
+        if part is not None and bool in part.choices:
+            values[name] = {"true": True, "false": False}.get(text, text)
+        else:
+            values[name] = text if part is None or text == "" else part.read(text)
+    return check(shape, values)
 
 
 def is_storable(text: str) -> bool:
@@ -81,6 +94,40 @@ def is_storable(text: str) -> bool:
     return True
 
 
+def _problems(
+    shape: type[Shape], values: Mapping[str, object], prefix: str
+) -> Iterator[FieldError]:
+    names = {shape.__struct_config__.tag_field, *(part.name for part in _parts(shape))}
+    for name in values:
+        if name not in names:
+            yield FieldError(f"{prefix}{name}"[:100], "There is no such field.", "unknown")
+    for part in _parts(shape):
+        name, value = prefix + part.name, values.get(part.name, msgspec.UNSET)
+        if part.shapes and isinstance(value, dict):
+            yield from _problems(part.shapes[0], value, f"{name}.")
+            continue
+        problem = part.if_missing if value is msgspec.UNSET else part.problem(value)
+        if problem is not None:
+            message = _UNSTORABLE if problem == "invalid_characters" else shape.messages[part.name]
+            yield FieldError(name, message, problem)
+        elif part.item_shapes and isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from _item_problems(part.item_shapes, item, f"{name}[{number}]")
+
+
+def _item_problems(shapes: Sequence[type[Shape]], item: object, name: str) -> Iterator[FieldError]:
+    """What is wrong with one of a list of shapes, which a tag tells apart."""
+    kinds = {shape.__struct_config__.tag: shape for shape in shapes}
+    field_name = shapes[0].__struct_config__.tag_field
+    tag = item.get(field_name) if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(tag, str) or tag not in kinds:
+        message = f"Send an object whose {field_name} is one of {', '.join(map(str, kinds))}."
+        yield FieldError(name, message, "invalid")
+    else:
+        yield from _problems(kinds[tag], item, f"{name}.")
+
+
+_UNIONS = (Union, UnionType)
 _UNSTORABLE = "This holds a character that cannot be stored."
 
 
@@ -88,9 +135,18 @@ class _Part(NamedTuple):
     """What a shape says about one of its fields."""
 
     name: str
-    type: Any
+    kind: Any
     choices: tuple[Any, ...]
     if_missing: str | None
+    shapes: tuple[type[Shape], ...]  # where it is a shape itself
+    item_shapes: tuple[type[Shape], ...]  # where it is a list of shapes
+
+    @property
+    def outer(self) -> Any:
+        """The type without what is looked at by itself: the shapes in a list."""
+        if not self.item_shapes:
+            return self.kind
+        return Annotated[(list[Any], *get_args(self.kind)[1:])]
 
     def read(self, text: str) -> object:
         """The value that a text of a form stands for; one that stands for none stays a text."""
@@ -107,7 +163,7 @@ class _Part(NamedTuple):
         if isinstance(value, str) and not is_storable(value):
             return "invalid_characters"
         try:
-            msgspec.convert(value, self.type)
+            msgspec.convert(value, self.outer)
         except msgspec.ValidationError:
             return "missing" if value in ("", None) else "invalid"
         return None
@@ -115,12 +171,27 @@ class _Part(NamedTuple):
 
 @cache
 def _parts(shape: type[Shape]) -> tuple[_Part, ...]:
-    return tuple(
-        _Part(
-            name=info.name,
-            type=info.type,
-            choices=get_args(info.type) if NoneType in get_args(info.type) else (info.type,),
-            if_missing="missing" if info.required else None,
+    parts = []
+    for info in msgspec.structs.fields(shape):
+        choices = _choices(info.type)
+        bare = get_args(info.type)[0] if get_origin(info.type) is Annotated else info.type
+        items = get_args(bare)[0] if get_origin(bare) is list else None
+        parts.append(
+            _Part(
+                name=info.name,
+                kind=info.type,
+                choices=choices,
+                if_missing="missing" if info.required else None,
+                shapes=_shapes(choices),
+                item_shapes=_shapes(_choices(items)),
+            )
         )
-        for info in msgspec.structs.fields(shape)
-    )
+    return tuple(parts)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in _UNIONS else (kind,)
+
+
+def _shapes(choices: tuple[Any, ...]) -> tuple[type[Shape], ...]:
+    return tuple(it for it in choices if isinstance(it, type) and issubclass(it, Shape))

@@ -1,4 +1,4 @@
-"""Removes, from time to time, rows that mean nothing any more: sessions and limits that ended."""
+"""Removes, from time to time, rows that mean nothing any more: what has expired."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import random
 
 from quart import Quart
 
-from service import db
+from service import db, idempotency
 from service.auth import queries as sessions
 from service.exceptions import DatabaseUnavailableError
 from service.models import utc_now
@@ -35,6 +35,7 @@ async def clean_up() -> None:
     async with db.read() as connection:
         await sessions.delete_expired(connection, utc_now())
         await limits.delete_expired(connection)
+        await idempotency.delete_expired(connection)
 
 
 async def _run(app: Quart) -> None:

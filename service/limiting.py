@@ -1,16 +1,22 @@
-"""How often the pages let something be done, and the decorators that say so of each view."""
+"""How often something may be done, and the decorators that say so of each view.
+
+Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF drafts them
+(draft-ietf-httpapi-ratelimit-headers-10).
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from math import ceil
 from typing import Any, TypeVar
 
-from quart import request
+from quart import Quart, g, request
+from quart.typing import ResponseTypes
 
 from service import db
 from service.context import get_settings
 from service.security import limits
 from service.security.client_address import client_address, limit_key
-from service.security.limits import Bucket, Limit
+from service.security.limits import Bucket, Limit, Standing
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 
@@ -20,6 +26,22 @@ LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300)
 LOGIN_PER_ADDRESS = Limit("login-address", 30, 300)
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
+
+
+def init_app(app: Quart) -> None:
+    """Tell programs how they stand."""
+
+    @app.after_request
+    async def tell(response: ResponseTypes) -> ResponseTypes:
+        standings: list[Standing] = g.get("standings", [])
+        if standings and request.path.startswith("/api/"):
+            response.headers["RateLimit-Policy"] = ", ".join(
+                f'"{limit.name}";q={limit.count};w={limit.period:g}' for limit, _, _ in standings
+            )
+            response.headers["RateLimit"] = ", ".join(
+                f'"{limit.name}";r={left};t={ceil(reset)}' for limit, left, reset in standings
+            )
+        return response
 
 
 def per_user(limit: Limit) -> Callable[[View], View]:
@@ -59,8 +81,9 @@ def unlimited(reason: str) -> Callable[[View], View]:
 async def take(*buckets: Bucket) -> None:
     """Count one attempt in each bucket. Raises TooManyRequestsError."""
     if get_settings().rate_limits:
+        g.standings = standings = g.get("standings", [])
         async with db.read() as connection:
-            await limits.take(connection, *buckets)
+            await limits.take(connection, *buckets, standings=standings)
 
 
 async def give_back(*buckets: Bucket) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ACCESS_LOGGER = "service.access"
 # What is taken over from a client as its id for the request; anything else gets one of ours.
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-_PROBES = ("/livez", "/readyz")
+_PROBES = ("/livez", "/readyz", "/metrics")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 

@@ -1,5 +1,6 @@
 """What holds for every route, found by walking the map of them: a new one is covered at once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ def routes(app: Quart) -> list[tuple[Rule, Callable[..., Any]]]:
 def address(rule: Rule, book_id: int = 1) -> str:
     """An address of the rule; fails for a rule whose variables nobody filled in here."""
     path = rule.rule.replace("<id:book_id>", str(book_id))
+    path = re.sub("<id:(token|session)_id>", "1", path)
     assert "<" not in path, f"teach this test what to put into {rule.rule}"
     return path
 
@@ -51,7 +53,7 @@ def test_routes_of_the_flask_application(app: Quart) -> None:
 def test_routes_say_who_may(app: Quart) -> None:
     """Every route is for people who are signed in, or open to everybody on purpose."""
     for rule, view in routes(app):
-        assert getattr(view, "access", None) in ("signed in", "public"), rule.endpoint
+        assert getattr(view, "access", None) in ("signed in", "public", "token"), rule.endpoint
     assert [rule.rule for rule, view in routes(app) if rule.rule.startswith("/books")] == [
         rule.rule
         for rule, view in routes(app)
@@ -100,7 +102,8 @@ async def test_get_changes_nothing(app: Quart, alice: Person, bob: Person) -> No
                 body = b"book_title=Changed&book_author=X&email=eve%40example.com"
                 sent = [cookie, ("Content-Type", FORM), ("Origin", "http://localhost")]
                 answer = await send(app, method, f"{target}?x=1", headers=sent, body=body)
-                assert answer.status in (200, 303, 404, 405), (method, target)
+                expected = (200, 303, 404, 405, 422 if target.startswith("/api/") else 200)
+                assert answer.status in expected, (method, target)
     assert await everything(app) == before
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import Session, User
+from service.models import AccessToken, Session, User
 from service.statements import Read
 
 
@@ -16,13 +16,36 @@ class SignedInUser(NamedTuple):
     id: int
     email: str
     registered_on: datetime
+    books_revision: int
+    session_id: int | None = None
 
 
+class TokenOwner(NamedTuple):
+    """The person whose token a program sent, and what the token is good for."""
+
+    id: int
+    email: str
+    registered_on: datetime
+    books_revision: int
+    token_id: int
+    scopes: str
+    last_used_at: datetime | None
+
+
+_PERSON = (User.id, User.email, User.registered_on, User.books_revision)
 _SIGNED_IN = Read(
-    select(User.id, User.email, User.registered_on)
+    select(*_PERSON, Session.id)
     .join(Session, Session.user_id == User.id)
     .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("now")),
     SignedInUser,
+)
+_TOKEN_OWNER = Read(
+    select(*_PERSON, AccessToken.id, AccessToken.scopes, AccessToken.last_used_at)
+    .join(AccessToken, AccessToken.user_id == User.id)
+    .where(
+        AccessToken.token_hash == bindparam("token_hash"), AccessToken.expires_at > bindparam("now")
+    ),
+    TokenOwner,
 )
 
 
@@ -31,6 +54,27 @@ async def get_signed_in(
 ) -> SignedInUser | None:
     """Whose session it is, unless it has expired: the one statement that authenticates."""
     return await _SIGNED_IN.first(connection, token_hash=token_hash, now=now)
+
+
+async def get_token_owner(
+    connection: AsyncConnection, token_hash: bytes, now: datetime
+) -> TokenOwner | None:
+    """Whose token it is, unless it has expired: the one statement that authenticates."""
+    return await _TOKEN_OWNER.first(connection, token_hash=token_hash, now=now)
+
+
+async def note_use(
+    connection: AsyncConnection, token_id: int, now: datetime, before: datetime
+) -> None:
+    """Keep when a token was used, unless somebody did so since `before`."""
+    await connection.execute(
+        update(AccessToken)
+        .where(
+            AccessToken.id == token_id,
+            or_(AccessToken.last_used_at.is_(None), AccessToken.last_used_at <= before),
+        )
+        .values(last_used_at=now)
+    )
 
 
 async def add_session(
@@ -50,5 +94,6 @@ async def delete_session(session: AsyncSession, token_hash: bytes) -> None:
 
 
 async def delete_expired(connection: AsyncConnection, now: datetime) -> None:
-    """Remove the sessions that nobody can use any more."""
+    """Remove the sessions and tokens that nobody can use any more."""
     await connection.execute(delete(Session).where(Session.expires_at <= now))
+    await connection.execute(delete(AccessToken).where(AccessToken.expires_at <= now))

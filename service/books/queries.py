@@ -1,34 +1,78 @@
 """Statements about books; each names the owner, so that nobody reaches another's."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, update
+from msgspec import Struct
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import Book
+from service.models import Book, User, utc_now
 from service.statements import Read
 
+Order = Literal["-created_at", "created_at", "title", "-title"]
+Place = tuple[int] | tuple[str, int]  # what stands in the columns that the list is sorted by
 
-class BookRow(NamedTuple):
-    """A book as pages show it."""
+
+class BookRow(Struct, frozen=True):
+    """A book as it is shown."""
 
     id: int
     title: str
     author: str
     rating: int | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
 
 
-_own = select(Book.id, Book.title, Book.author, Book.rating).where(
-    Book.user_id == bindparam("owner")
+_COLUMNS = (
+    Book.id,
+    Book.title,
+    Book.author,
+    Book.rating,
+    Book.created_at,
+    Book.updated_at,
+    Book.version,
 )
-_newest_first = _own.order_by(Book.id.desc()).limit(bindparam("count"))
+_own = select(*_COLUMNS).where(Book.user_id == bindparam("owner"))
 _ONE = Read(_own.where(Book.id == bindparam("book_id")), BookRow)
-_LIST = Read(_newest_first, BookRow)
-_LIST_AFTER = Read(_newest_first.where(Book.id < bindparam("place")), BookRow)
-_LIST_BEFORE = Read(
-    _own.where(Book.id > bindparam("place")).order_by(Book.id).limit(bindparam("count")), BookRow
-)
+_COUNT = Read(select(func.count()).where(Book.user_id == bindparam("owner")), int)
+
+
+class _List:
+    """The statements of one order: from its beginning, and on from a place."""
+
+    def __init__(self, *columns: Any, descending: bool) -> None:
+        self.names = tuple(column.key for column in columns)
+        places = [
+            bindparam(f"place_{name}", type_=c.type)
+            for name, c in zip(self.names, columns, strict=True)
+        ]
+        here: Any = tuple_(*columns) if len(columns) > 1 else columns[0]
+        there: Any = tuple_(*places) if len(places) > 1 else places[0]
+        order = [column.desc() if descending else column.asc() for column in columns]
+        start: Any = _own.order_by(*order).limit(bindparam("count"))
+        self.first = Read(start, BookRow)
+        self.after = Read(start.where(here < there if descending else here > there), BookRow)
+
+    async def rows(
+        self, connection: AsyncConnection, owner: int, place: Place | None, count: int
+    ) -> list[BookRow]:
+        if place is None:
+            return await self.first.all(connection, owner=owner, count=count)
+        values = {f"place_{name}": value for name, value in zip(self.names, place, strict=True)}
+        return await self.after.all(connection, owner=owner, count=count, **values)
+
+
+# Ids are given in the order of adding. Each order has an index that serves it.
+_LISTS: Mapping[Order, _List] = {
+    "-created_at": _List(Book.id, descending=True),
+    "created_at": _List(Book.id, descending=False),
+    "title": _List(Book.title, Book.id, descending=False),
+    "-title": _List(Book.title, Book.id, descending=True),
+}
 
 
 class Page(NamedTuple):
@@ -54,13 +98,23 @@ async def list_books(
     """
     count = size + 1
     if before is not None:
-        rows = await _LIST_BEFORE.all(connection, owner=owner, place=before, count=count)
+        rows = await _LISTS["created_at"].rows(connection, owner, (before,), count)
         return Page(rows[:size][::-1], newer=len(rows) > size, older=True)
-    if after is not None:
-        rows = await _LIST_AFTER.all(connection, owner=owner, place=after, count=count)
-    else:
-        rows = await _LIST.all(connection, owner=owner, count=count)
+    place = None if after is None else (after,)
+    rows = await _LISTS["-created_at"].rows(connection, owner, place, count)
     return Page(rows[:size], newer=after is not None, older=len(rows) > size)
+
+
+async def list_books_in_order(
+    connection: AsyncConnection, owner: int, order: Order, place: Place | None, count: int
+) -> list[BookRow]:
+    """The first `count` books in an order, or those after a place in it."""
+    return await _LISTS[order].rows(connection, owner, place, count)
+
+
+def place_of(book: BookRow, order: Order) -> Place:
+    """Where a book stands in an order."""
+    return (book.title, book.id) if order in ("title", "-title") else (book.id,)
 
 
 async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow | None:
@@ -68,27 +122,58 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
     return await _ONE.first(connection, owner=owner, book_id=book_id)
 
 
-def add_book(session: AsyncSession, book: Book) -> None:
+async def count_books(connection: AsyncConnection, owner: int) -> int:
+    """How many books there are: takes the longer, the more there are."""
+    return await _COUNT.first(connection, owner=owner) or 0
+
+
+async def next_version(session: AsyncSession, owner: int, count: int = 1) -> int:
+    """The number of the owner's next change; where there are several, of the last of them.
+
+    Until the transaction ends, the owner's other changes wait: the list has one order of changes.
+    """
+    version = await session.scalar(
+        update(User)
+        .where(User.id == owner)
+        .values(books_revision=User.books_revision + count)
+        .returning(User.books_revision)
+    )
+    return version or 0  # without an owner there is no book to be changed either
+
+
+async def add_book(
+    session: AsyncSession, owner: int, values: Mapping[str, object], version: int
+) -> BookRow:
     """Add a book."""
-    session.add(book)
+    now = utc_now()
+    row = {**values, "user_id": owner, "created_at": now, "updated_at": now, "version": version}
+    result = await session.execute(insert(Book).values(row).returning(*_COLUMNS))
+    return BookRow(*result.one())
 
 
-async def replace_book(
-    session: AsyncSession, owner: int, book_id: int, values: dict[str, object]
-) -> bool:
-    """Give a book of this owner new values; False where there is none."""
-    result = await session.execute(
-        update(Book)
-        .where(Book.id == book_id, Book.user_id == owner)
-        .values(values)
-        .returning(Book.id)
-    )
-    return result.first() is not None
+async def edit_book(
+    session: AsyncSession,
+    owner: int,
+    book_id: int,
+    values: Mapping[str, object],
+    version: int,
+    versions: Collection[int] | None,
+) -> BookRow | None:
+    """Give a book of this owner new values; None where there is none of these versions."""
+    statement = update(Book).where(Book.id == book_id, Book.user_id == owner)
+    if versions is not None:
+        statement = statement.where(Book.version.in_(versions))
+    result = await session.execute(statement.values(**values, version=version).returning(*_COLUMNS))
+    row = result.one_or_none()
+    return None if row is None else BookRow(*row)
 
 
-async def delete_book(session: AsyncSession, owner: int, book_id: int) -> str | None:
-    """Delete a book of this owner; returns its title, or None where there is none."""
-    result = await session.execute(
-        delete(Book).where(Book.id == book_id, Book.user_id == owner).returning(Book.title)
-    )
+async def delete_book(
+    session: AsyncSession, owner: int, book_id: int, versions: Collection[int] | None
+) -> str | None:
+    """Delete a book of this owner; returns its title, or None where there is none of these."""
+    statement = delete(Book).where(Book.id == book_id, Book.user_id == owner)
+    if versions is not None:
+        statement = statement.where(Book.version.in_(versions))
+    result = await session.execute(statement.returning(Book.title))
     return result.scalar()

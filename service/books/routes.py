@@ -1,5 +1,6 @@
 """Pages of the book list."""
 
+import msgspec
 from quart import Blueprint, Response, flash, request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -7,6 +8,7 @@ from service import db, pages
 from service.auth import SignedInUser, login_required, login_required_to_read
 from service.books import queries, shelf
 from service.books.forms import BookInput
+from service.books.shelf import BookChangedError
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import WRITES_PER_USER, per_user, unlimited
@@ -70,24 +72,37 @@ async def edit_book_form(user: SignedInUser, connection: AsyncConnection, book_i
     book = await shelf.get_book(connection, user.id, book_id)
     values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
     form = Form({f"book_{name}": value for name, value in values.items()})
-    return _form_page("books/edit.html", form, book_id=book_id)
+    return _form_page("books/edit.html", form, book_id=book_id, version=book.version)
 
 
 @blueprint.post("/<id:book_id>/edit")
 @login_required
 @per_user(WRITES_PER_USER)
 async def edit_book(user: SignedInUser, book_id: int) -> Response:
-    """Give a book new values; the form is checked like a new book's."""
+    """Give a book new values; the form is checked like a new book's.
+
+    Where it was changed since the form was shown, both texts are shown, and the person decides.
+    """
     texts = await request.form
+    version = texts.get("version", "")
     try:
         book = check_text(BookInput, texts, prefix="book_")
     except InvalidInputError as error:
         async with db.read() as connection:
             await shelf.get_book(connection, user.id, book_id)
         form = Form.refused(texts, error, PROBLEM)
-        return _form_page("books/edit.html", form, status=422, book_id=book_id)
-    async with db.transaction() as session:
-        await shelf.edit_book(session, user.id, book_id, book)
+        return _form_page("books/edit.html", form, 422, book_id=book_id, version=version)
+    try:
+        async with db.transaction() as session:
+            values = msgspec.structs.asdict(book)
+            await shelf.edit_book(session, user.id, book_id, values, _versions(version))
+    except BookChangedError:
+        async with db.read() as connection:
+            now = await shelf.get_book(connection, user.id, book_id)
+        form = Form(texts, problem="This book was changed meanwhile, so nothing was saved yet")
+        return _form_page(
+            "books/edit.html", form, 409, book_id=book_id, version=now.version, now=now
+        )
     await flash(f"Book ({book.title}) was updated!", "success")
     return pages.redirect("/books/")
 
@@ -112,6 +127,13 @@ async def delete_book(user: SignedInUser, book_id: int) -> Response:
         title = await shelf.delete_book(session, user.id, book_id)
     await flash(f"Book ({title}) was deleted!", "success")
     return pages.redirect("/books/")
+
+
+def _versions(text: str) -> set[int] | None:
+    """The version that a form was made for. Scripts that post forms need not know of it."""
+    if not text:
+        return None
+    return {int(text)} if is_id(text) or text == "0" else set()
 
 
 def _place(name: str) -> int | None:

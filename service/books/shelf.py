@@ -1,4 +1,11 @@
-"""The rules of somebody's books: another person's is the same as none."""
+"""The rules of somebody's books: another person's is the same as none.
+
+Every change gets the next number of its owner's list, which is the book's version from then on:
+see `service.models`. Where the caller names `versions`, a book of another one is left alone.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NoReturn
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -6,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from service.books import queries
 from service.books.forms import BookInput
 from service.books.queries import BookRow
-from service.exceptions import NotFoundError
-from service.models import Book
+from service.exceptions import ChangedMeanwhileError, NotFoundError
 
 
 class BookNotFoundError(NotFoundError):
@@ -19,6 +25,15 @@ class BookNotFoundError(NotFoundError):
         super().__init__("There is no such book on your list. It may have been deleted.")
 
 
+class BookChangedError(ChangedMeanwhileError):
+    """The book is not of the version that the caller has seen."""
+
+    code = "BOOK_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__("This book was changed meanwhile, so nothing was done to it.")
+
+
 async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow:
     """One book of this owner. Raises BookNotFoundError."""
     book = await queries.get_book(connection, owner, book_id)
@@ -27,23 +42,41 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
     return book
 
 
-async def add_book(session: AsyncSession, owner: int, book: BookInput) -> Book:
+async def add_book(session: AsyncSession, owner: int, book: BookInput) -> BookRow:
     """Put a book on somebody's list."""
-    added = Book(user_id=owner, title=book.title, author=book.author, rating=book.rating)
-    queries.add_book(session, added)
-    await session.flush()
-    return added
+    version = await queries.next_version(session, owner)
+    return await queries.add_book(session, owner, msgspec.structs.asdict(book), version)
 
 
-async def edit_book(session: AsyncSession, owner: int, book_id: int, book: BookInput) -> None:
-    """Give a book new values. Raises BookNotFoundError."""
-    if not await queries.replace_book(session, owner, book_id, msgspec.structs.asdict(book)):
-        raise BookNotFoundError
+async def edit_book(
+    session: AsyncSession,
+    owner: int,
+    book_id: int,
+    values: Mapping[str, object],
+    versions: Collection[int] | None = None,
+) -> BookRow:
+    """Give some or all fields new values. Raises BookNotFoundError and BookChangedError."""
+    version = await queries.next_version(session, owner)
+    book = await queries.edit_book(session, owner, book_id, values, version, versions)
+    if book is None:
+        await _refuse(session, owner, book_id)
+    return book
 
 
-async def delete_book(session: AsyncSession, owner: int, book_id: int) -> str:
-    """Take a book off the list; returns its title. Raises BookNotFoundError."""
-    title = await queries.delete_book(session, owner, book_id)
+async def delete_book(
+    session: AsyncSession, owner: int, book_id: int, versions: Collection[int] | None = None
+) -> str:
+    """Take a book off the list; returns its title.
+
+    Raises BookNotFoundError and BookChangedError.
+    """
+    await queries.next_version(session, owner)
+    title = await queries.delete_book(session, owner, book_id, versions)
     if title is None:
-        raise BookNotFoundError
+        await _refuse(session, owner, book_id)
     return title
+
+
+async def _refuse(session: AsyncSession, owner: int, book_id: int) -> NoReturn:
+    await get_book(await session.connection(), owner, book_id)
+    raise BookChangedError

@@ -11,6 +11,7 @@ from service.config.database_parameters import InvalidDatabaseURLError
 from service.config.database_url import DatabaseSettings, parse_database_url
 from service.config.environment import ConfigurationError, Environment, wrong_value
 from service.config.secret_keys import MIN_LENGTH, instance_key, is_weak, random_key
+from service.config.telemetry import metrics_folder, metrics_token, trace_exporters
 
 ConfigType = Literal["development", "production", "testing"]
 LogFormat = Literal["text", "json"]
@@ -59,6 +60,10 @@ class Settings:
     mail_from: str
     password_min_length: int
     rate_limits: bool
+    metrics_token: str | None = field(repr=False)
+    # Where the processes of one server add up what they count.
+    metrics_folder: Path | None
+    trace_exporters: tuple[str, ...]
     # The first digits of the commit that runs, or empty where nobody says which.
     release: str
 
@@ -107,6 +112,9 @@ class Settings:
             mail_from=_mail_from(env, public_url),
             password_min_length=env.integer("PASSWORD_MIN_LENGTH", 8, *PASSWORD_MIN_LENGTH_BOUNDS),
             rate_limits=_rate_limits(env, production),
+            metrics_token=metrics_token(env),
+            metrics_folder=metrics_folder(env),
+            trace_exporters=trace_exporters(env),
             release=_release(env),
         )
 

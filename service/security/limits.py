@@ -7,6 +7,7 @@ at the same moment cannot both take the last place.
 import hashlib
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Insert, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -42,19 +43,33 @@ class Bucket:
     key: bytes
 
 
-async def take(connection: AsyncConnection, *buckets: Bucket) -> None:
+class Standing(NamedTuple):
+    """How somebody stands with a limit: what is left of it, and the seconds until all of it is."""
+
+    limit: Limit
+    left: int
+    reset: float
+
+
+async def take(
+    connection: AsyncConnection, *buckets: Bucket, standings: list[Standing] | None = None
+) -> None:
     """Count one attempt in each bucket, in this order; the connection must commit each statement.
 
     Raises TooManyRequestsError at the first that is full, and leaves those after it alone.
+    `standings` gets what is left of each.
     """
+    standings = [] if standings is None else standings
     now = time.time()
     for bucket in buckets:
-        result = await connection.execute(_take(connection, bucket, now))
-        if result.first() is None:
-            raise TooManyRequestsError(
-                "That was tried too often. Please wait a little.",
-                await _seconds_left(connection, bucket, now),
-            )
+        limit = bucket.limit
+        empty_at = await connection.scalar(_take(connection, bucket, now))
+        if empty_at is None:
+            seconds = await _seconds_left(connection, bucket, now)
+            standings.append(Standing(limit, 0, seconds + limit.period - limit.interval))
+            raise TooManyRequestsError("That was tried too often. Please wait a little.", seconds)
+        full = max(0.0, empty_at - now)
+        standings.append(Standing(limit, max(0, int(limit.count - full / limit.interval)), full))
 
 
 async def give_back(connection: AsyncConnection, *buckets: Bucket) -> None:
@@ -73,7 +88,10 @@ async def delete_expired(connection: AsyncConnection) -> None:
 
 
 def _take(connection: AsyncConnection, bucket: Bucket, now: float) -> Insert:
-    """One statement that adds an attempt, and returns a row only where there was room for it."""
+    """One statement that adds an attempt, and returns a row only where there was room for it.
+
+    The row tells when the bucket is empty again.
+    """
     limit = bucket.limit
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     later: ColumnElement[float] = case((RateLimit.empty_at > now, RateLimit.empty_at), else_=now)
@@ -86,7 +104,7 @@ def _take(connection: AsyncConnection, bucket: Bucket, now: float) -> Insert:
             # Half an interval of tolerance: rounding must not cost anybody an attempt.
             where=later + limit.interval / 2 < now + limit.period,
         )
-        .returning(RateLimit.key)
+        .returning(RateLimit.empty_at)
     )
 
 

@@ -58,6 +58,16 @@ class PasswordHasher:
         """
         return await self._run(lambda: self._timed_verify(password, hashed))
 
+    @property
+    def running(self) -> int:
+        """How many passwords have a thread."""
+        return min(self._waiting, THREADS)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return self._waiting - self.running
+
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)

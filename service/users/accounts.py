@@ -1,12 +1,19 @@
 """The rules of accounts: who may register, and who is who."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.exceptions import ConflictError, FieldError, InvalidInputError, ServiceError
+from service.exceptions import (
+    ConflictError,
+    FieldError,
+    InvalidInputError,
+    NotAuthenticatedError,
+)
 from service.models import User
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
@@ -21,7 +28,7 @@ class EmailTakenError(ConflictError):
     code = "EMAIL_TAKEN"
 
 
-class WrongCredentialsError(ServiceError):
+class WrongCredentialsError(NotAuthenticatedError):
     """The address has no account, or another password."""
 
     code = "WRONG_CREDENTIALS"
@@ -60,8 +67,25 @@ async def new_user(
 async def register(session: AsyncSession, user: User) -> None:
     """Add an account. Raises EmailTakenError, decided by the unique index alone."""
     queries.add_user(session, user)
-    try:
+    with _email_taken():
         await session.flush()
+
+
+async def change_email(session: AsyncSession, user_id: int, typed_email: str) -> str:
+    """Give an account another address; returns its canonical form.
+
+    Raises InvalidInputError and EmailTakenError.
+    """
+    email = new_email(typed_email)
+    with _email_taken():
+        await queries.set_email(session, user_id, email)
+    return email
+
+
+@contextmanager
+def _email_taken() -> Iterator[None]:
+    try:
+        yield
     except IntegrityError as error:
         # PostgreSQL names the constraint, SQLite its column.
         if any(name in str(error.orig) for name in ("users_email_key", "users.email")):

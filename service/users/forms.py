@@ -1,12 +1,17 @@
 """The shapes of what people send about their accounts, and the canonical form of an address."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, get_args
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Shape
-from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH, PASSWORD_MAX_LENGTH
+from service.models import (
+    EMAIL_MAX_LENGTH,
+    EMAIL_MIN_LENGTH,
+    PASSWORD_MAX_LENGTH,
+    TOKEN_NAME_MAX_LENGTH,
+)
 
 EMAIL_MESSAGE = (
     f"Enter an e-mail address of {EMAIL_MIN_LENGTH} to {EMAIL_MAX_LENGTH} characters,"
@@ -39,6 +44,30 @@ class Credentials(Shape, frozen=True, kw_only=True):
         "email": "Enter your e-mail address.",
         "password": f"Enter your password, of at most {PASSWORD_MAX_LENGTH} characters.",
         "remember_me": "Tick this or leave it.",
+    }
+
+
+Scope = Literal["books:read", "books:write", "account:read", "account:write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+DAY = 24 * 3600
+MIN_LIFETIME = 60  # seconds of an access token
+MAX_LIFETIME = 366 * DAY
+DEFAULT_LIFETIME = 90 * DAY
+
+
+class TokenWish(Shape, frozen=True, kw_only=True):
+    """An access token as somebody wants it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=TOKEN_NAME_MAX_LENGTH, pattern=r"\S")]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))] = field(
+        default_factory=lambda: ["books:read", "books:write"]
+    )
+    expires_in: Annotated[int, Meta(ge=MIN_LIFETIME, le=MAX_LIFETIME)] = DEFAULT_LIFETIME
+
+    messages: ClassVar = {
+        "name": f"Enter a name of 1 to {TOKEN_NAME_MAX_LENGTH} characters.",
+        "scopes": f"Choose one or more of {', '.join(SCOPES)}.",
+        "expires_in": f"Choose a time of {MIN_LIFETIME} to {MAX_LIFETIME} seconds.",
     }
 
 

@@ -1,9 +1,13 @@
 """Statements about accounts."""
 
-from sqlalchemy import Row, bindparam, case, delete, select, update
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Row, bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import Session, User
+from service.models import AccessToken, LegacyBook, Session, User
 
 _BY_EMAIL = (
     select(User.id, User.email, User.password_hashed)
@@ -52,3 +56,108 @@ async def delete_sessions(session: AsyncSession, user_id: int) -> int:
     """Sign an account out everywhere; returns how many sessions that ended."""
     ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
     return len((await session.scalars(ended)).all())
+
+
+async def delete_other_sessions(session: AsyncSession, user_id: int, kept: int | None) -> None:
+    """Sign an account out everywhere but in one session."""
+    await session.execute(delete(Session).where(Session.user_id == user_id, Session.id != kept))
+
+
+class SessionRow(NamedTuple):
+    """A browser that is signed in, as its owner sees it."""
+
+    id: int
+    created_at: datetime
+    expires_at: datetime
+
+
+async def list_sessions(
+    connection: AsyncConnection, user_id: int, now: datetime, count: int
+) -> Sequence[SessionRow]:
+    """The newest sessions that have not expired."""
+    result = await connection.execute(
+        select(Session.id, Session.created_at, Session.expires_at)
+        .where(Session.user_id == user_id, Session.expires_at > now)
+        .order_by(Session.id.desc())
+        .limit(count)
+    )
+    return [SessionRow(*row) for row in result]
+
+
+async def end_session(session: AsyncSession, user_id: int, session_id: int) -> bool:
+    """End one session of this person; False where there is none."""
+    result = await session.execute(
+        delete(Session)
+        .where(Session.id == session_id, Session.user_id == user_id)
+        .returning(Session.id)
+    )
+    return result.first() is not None
+
+
+class TokenRow(NamedTuple):
+    """An access token as its owner sees it."""
+
+    id: int
+    name: str
+    scopes: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+async def count_tokens(session: AsyncSession, user_id: int, now: datetime) -> int:
+    """How many tokens of this person can be used."""
+    usable = (AccessToken.user_id == user_id, AccessToken.expires_at > now)
+    return await session.scalar(select(func.count(AccessToken.id)).where(*usable)) or 0
+
+
+async def list_tokens(
+    connection: AsyncConnection, user_id: int, now: datetime
+) -> Sequence[TokenRow]:
+    """The tokens of this person that can be used, newest first; their number is bounded."""
+    result = await connection.execute(
+        select(
+            AccessToken.id,
+            AccessToken.name,
+            AccessToken.scopes,
+            AccessToken.created_at,
+            AccessToken.expires_at,
+            AccessToken.last_used_at,
+        )
+        .where(AccessToken.user_id == user_id, AccessToken.expires_at > now)
+        .order_by(AccessToken.id.desc())
+        .limit(1000)
+    )
+    return [TokenRow(*row) for row in result]
+
+
+async def delete_token(
+    session: AsyncSession, user_id: int, token_id: int, now: datetime
+) -> str | None:
+    """End a token of this person; returns its name, or None where there is none."""
+    return await session.scalar(
+        delete(AccessToken)
+        .where(
+            AccessToken.id == token_id,
+            AccessToken.user_id == user_id,
+            AccessToken.expires_at > now,
+        )
+        .returning(AccessToken.name)
+    )
+
+
+async def delete_tokens(session: AsyncSession, user_id: int) -> None:
+    """End every token of this person."""
+    await session.execute(delete(AccessToken).where(AccessToken.user_id == user_id))
+
+
+async def set_email(session: AsyncSession, user_id: int, email: str) -> None:
+    """Give an account another address; the unique index decides whether it is free."""
+    await session.execute(update(User).where(User.id == user_id).values(email=email))
+
+
+async def delete_user(session: AsyncSession, user_id: int) -> None:
+    """Delete an account with all that belongs to it."""
+    # Nothing refers to these rows and they refer to nothing: no cascade reaches them.
+    await session.execute(delete(LegacyBook).where(LegacyBook.user_id == user_id))
+    await session.execute(delete(User).where(User.id == user_id))

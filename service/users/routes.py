@@ -3,28 +3,27 @@
 from collections.abc import Mapping
 
 from quart import Blueprint, Response, flash, request
-from sqlalchemy import Row
 
 from service import db, pages
 from service.auth import SignedInUser, current_user, login_required, public, sign_in, sign_out
 from service.context import get_password_hasher, get_settings
-from service.exceptions import InvalidInputError, OverloadedError, TooManyRequestsError
+from service.exceptions import InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
     client_key,
-    give_back,
     limited_inside,
     take,
     unlimited,
 )
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.redirects import local_path
-from service.users import accounts, queries
+from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import Credentials, Registration
+from service.users.verification import verified
 
 blueprint = Blueprint("users", __name__)
 
@@ -91,7 +90,8 @@ async def login() -> Response:
     texts = await request.form
     try:
         credentials = check_text(Credentials, texts)
-        account = await _authenticate(credentials)
+        async with verified(credentials.email, credentials.password) as (session, account):
+            await sign_in(session, account.id, remember=credentials.remember_me)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "You are not signed in yet.")
         return _login_page(form, status=422)
@@ -99,38 +99,6 @@ async def login() -> Response:
         return _login_page(Form(texts, problem=str(error)), status=401)
     await flash(f"Thank you for logging in, {account.email}!", "success")
     return pages.redirect(_next(texts) or "/books/")
-
-
-async def _authenticate(credentials: Credentials) -> Row[int, str, str]:
-    """Begin a session for these credentials. Raises WrongCredentialsError.
-
-    No connection is held while the password is hashed.
-    """
-    address = LOGIN_PER_ADDRESS.of(client_key())
-    buckets = (address, LOGIN_PER_ACCOUNT.of(accounts.fold_email(credentials.email)))
-    await take(address)
-    try:
-        await take(buckets[1])
-    except TooManyRequestsError:
-        await give_back(address)  # it learned nothing, and others share the address
-        raise
-    async with db.read() as connection:
-        found = await accounts.find_account(connection, credentials.email)
-    try:
-        account, new_hash = await accounts.verify(
-            found, credentials.password, get_password_hasher()
-        )
-    except OverloadedError:
-        await give_back(*buckets)
-        raise
-    async with db.transaction() as session:
-        if new_hash is not None:
-            await queries.replace_password_hash(
-                session, account.id, account.password_hashed, new_hash
-            )
-        await sign_in(session, account.id, remember=credentials.remember_me)
-    await give_back(*buckets)
-    return account
 
 
 @blueprint.get("/logout")

@@ -21,7 +21,8 @@ async def test_edit_form(app: Quart, alice: Person) -> None:
     await alice.post("/books/add", a_book(book_rating="3"))
     [(book_id,)] = await rows(app, Book.id)
     page = await parse(await alice.get(f"/books/{book_id}/edit"))
-    assert page.fields == a_book(book_rating="3")
+    [(version,)] = await rows(app, Book.version)
+    assert page.fields == a_book(book_rating="3", version=str(version))
     assert page.forms == [("post", f"/books/{book_id}/edit")]
 
 
@@ -131,3 +132,39 @@ async def test_edit_signed_out(app: Quart, alice: Person, nobody: Browser) -> No
     response = await nobody.post(f"/books/{book_id}/edit", a_book())
     assert response.location == "/login?next=/books/"
     assert await rows(app, *VALUES) == [("Emma", "Somebody", None)]
+
+
+async def test_edit_changed_meanwhile(app: Quart, alice: Person) -> None:
+    """From two windows: the later one is shown both texts, and nothing is overwritten unasked."""
+    [book_id] = await alice.has_books("Middlemarsh")
+    path = f"/books/{book_id}/edit"
+    seen = (await parse(await alice.get(path))).fields["version"]
+    assert (await alice.post(path, a_book(version=seen))).status_code == 303
+    mine = a_book(book_title="Daniel Deronda", book_rating="4", version=seen)
+    refused = await alice.post(path, mine)
+    assert refused.status_code == 409
+    text = await text_of(refused)
+    assert "This book was changed meanwhile, so nothing was saved yet" in text
+    assert "On your list now" in text
+    assert "Middlemarch" in text
+    assert await rows(app, *VALUES) == [("Middlemarch", "George Eliot", 5)]
+    shown = (await parse(refused)).fields
+    assert shown == mine | {"version": shown["version"]}
+    assert shown["version"] != seen
+    assert (await alice.post(path, shown)).status_code == 303
+    assert await rows(app, *VALUES) == [("Daniel Deronda", "George Eliot", 4)]
+
+
+@pytest.mark.parametrize("version", ["x", "-1", "999999999999", "1\0"])
+async def test_edit_strange_version(app: Quart, alice: Person, version: str) -> None:
+    """It is no version of this book: nothing is saved."""
+    [book_id] = await alice.has_books("Emma")
+    response = await alice.post(f"/books/{book_id}/edit", a_book(version=version))
+    assert response.status_code == 409
+    assert (await rows(app, Book.title)) == [("Emma",)]
+
+
+async def test_edit_deleted_meanwhile(alice: Person) -> None:
+    [book_id] = await alice.has_books("Emma")
+    await alice.post(f"/books/{book_id}/delete")
+    assert (await alice.post(f"/books/{book_id}/edit", a_book(version="0"))).status_code == 404

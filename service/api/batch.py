@@ -1,0 +1,166 @@
+"""Many changes of the list in one call, all or nothing or each by itself."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from quart import Blueprint, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.api.bodies import answer
+from service.api.books import ADDRESS, BookPatch
+from service.api.operations import Call, operation
+from service.books import shelf
+from service.books.forms import BookInput
+from service.books.queries import BookRow
+from service.books.shelf import BookChangedError, BookNotFoundError
+from service.exceptions import FieldError, InvalidInputError
+from service.forms import Shape
+from service.routing import MAX_ID
+
+MAX_OPERATIONS = 100
+# The longest titles and authors, a hundred times, with each character escaped as two surrogates.
+MAX_BODY = 1024 * 1024  # bytes
+
+blueprint = Blueprint("api_batch", __name__, url_prefix=ADDRESS)
+
+Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Version = Annotated[int, Meta(ge=0, le=MAX_ID)]
+
+
+class Create(Shape, frozen=True, kw_only=True, tag_field="op", tag="create"):
+    """Add a book."""
+
+    book: BookInput
+
+    messages: ClassVar = {"book": "Send the book as an object."}
+
+    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+        """Do it."""
+        return Result(201, book=await shelf.add_book(session, owner, self.book))
+
+
+class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
+    """Give a book new values; one that was changed since `version` is left alone."""
+
+    id: Id
+    book: BookInput
+    version: Version | UnsetType = UNSET
+
+    messages: ClassVar = {
+        **Create.messages,
+        "id": "Send the id of a book.",
+        "version": "Send the version of the book.",
+    }
+
+    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+        """Do it."""
+        values = msgspec.structs.asdict(self.book)
+        versions = _versions(self.version)
+        return Result(200, book=await shelf.edit_book(session, owner, self.id, values, versions))
+
+
+class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
+    """Give a book some new values, as PATCH does."""
+
+    id: Id
+    book: BookPatch
+    version: Version | UnsetType = UNSET
+
+    messages: ClassVar = Replace.messages
+
+    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+        """Do it."""
+        values, versions = self.book.values(), _versions(self.version)
+        return Result(200, book=await shelf.edit_book(session, owner, self.id, values, versions))
+
+
+class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
+    """Take a book off the list."""
+
+    id: Id
+    version: Version | UnsetType = UNSET
+
+    messages: ClassVar = {name: Replace.messages[name] for name in ("id", "version")}
+
+    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+        """Do it."""
+        await shelf.delete_book(session, owner, self.id, _versions(self.version))
+        return Result(204)
+
+
+class Batch(Shape, frozen=True, kw_only=True):
+    """Operations, done in this order; with `atomic` all of them or none."""
+
+    operations: Annotated[
+        list[Create | Replace | Update | Delete], Meta(min_length=1, max_length=MAX_OPERATIONS)
+    ]
+    atomic: bool = True
+
+    messages: ClassVar = {
+        "operations": f"Send 1 to {MAX_OPERATIONS} operations.",
+        "atomic": "Use true or false.",
+    }
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why one operation was not done."""
+
+    code: str
+    detail: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of one operation: the status that it would have had alone."""
+
+    status: int
+    book: BookRow | UnsetType = UNSET
+    error: Refusal | UnsetType = UNSET
+
+
+class Results(msgspec.Struct, frozen=True):
+    """What came of each operation, in their order."""
+
+    results: list[Result]
+
+
+@blueprint.post("/batch")
+@operation(
+    "Change many books",
+    "books:write",
+    {200: Results},
+    body=Batch,
+    max_body=MAX_BODY,
+    repeatable=True,
+)
+async def change_books(call: Call) -> Response:
+    """Up to 100 operations in one transaction.
+
+    With `atomic`, which is the default, one that cannot be done undoes all, and the answer is 422.
+    Without it the others are done, and each result has its own status.
+    """
+    batch: Batch = call.body
+    results = [await _apply(it, call.session, call.owner) for it in batch.operations]
+    refused = [
+        FieldError(f"operations[{number}]", result.error.detail, result.error.code)
+        for number, result in enumerate(results)
+        if result.error is not UNSET
+    ]
+    if refused and batch.atomic:
+        raise InvalidInputError(*refused)
+    return answer(Results(results))
+
+
+async def _apply(
+    operation: Create | Replace | Update | Delete, session: AsyncSession, owner: int
+) -> Result:
+    try:
+        return await operation.apply(session, owner)
+    except BookNotFoundError as error:
+        return Result(404, error=Refusal(error.code, str(error)))
+    except BookChangedError as error:
+        return Result(412, error=Refusal(error.code, str(error)))
+
+
+def _versions(version: int | UnsetType) -> set[int] | None:
+    return None if version is UNSET else {version}

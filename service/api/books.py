@@ -1,0 +1,159 @@
+"""Books, for programs."""
+
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from quart import Blueprint, Response
+
+from service.api import cursors
+from service.api.bodies import JSON, MERGE_PATCH, answer
+from service.api.conditions import etag_of_book, etag_of_list, not_modified, versions_to_change
+from service.api.operations import Call, operation
+from service.books import queries, shelf
+from service.books.forms import Author, BookInput, Rating, Title
+from service.books.queries import BookRow, Order
+from service.forms import Shape
+
+ADDRESS = "/api/v1/books"
+PAGE_SIZE = 25
+MAX_PAGE_SIZE = 100
+
+blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
+
+
+class BookList(msgspec.Struct, frozen=True):
+    """A part of a list; `next` is what to send as `after` for the part after it."""
+
+    items: list[BookRow]
+    next: str | None
+    count: int | UnsetType = UNSET
+
+
+class ListQuery(Shape, frozen=True, kw_only=True):
+    """Which part of the list, and in which order."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+    after: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
+    sort: Order = "-created_at"
+    count: bool = False
+
+    messages: ClassVar = {
+        "limit": f"Ask for 1 to {MAX_PAGE_SIZE} books.",
+        "after": "Use what `next` was in an answer.",
+        "sort": f"Use one of {', '.join(cursors.ORDERS)}.",
+        "count": "Use true or false.",
+    }
+
+
+class BookPatch(Shape, frozen=True, kw_only=True):
+    """A merge patch (RFC 7396): what is not named stays, and null takes a rating away."""
+
+    title: Title | UnsetType = UNSET
+    author: Author | UnsetType = UNSET
+    rating: Rating | UnsetType | None = UNSET
+
+    messages: ClassVar = BookInput.messages
+
+    def values(self) -> dict[str, Any]:
+        """What is named."""
+        found = msgspec.structs.asdict(self)
+        return {name: value for name, value in found.items() if value is not UNSET}
+
+
+@blueprint.get("")
+@operation(
+    "List your books",
+    "books:read",
+    {200: BookList},
+    query=ListQuery,
+    conditional=True,
+    reason="two statements, at most 101 rows",
+)
+async def list_books(call: Call) -> Response:
+    """Part of the list, the newest first unless `sort` says otherwise.
+
+    Goes on where it stopped, however the list changes meanwhile. `count` costs the more, the more
+    books there are. An unchanged list is 304 without being read.
+    """
+    query: ListQuery = call.query
+    etag = etag_of_list(call.caller.user.books_revision)
+    if unchanged := not_modified(etag):
+        return unchanged
+    order = query.sort
+    place = None if query.after is UNSET else cursors.read_cursor(query.after, order)
+    rows = await queries.list_books_in_order(
+        call.connection, call.owner, order, place, query.limit + 1
+    )
+    books, more = rows[: query.limit], len(rows) > query.limit
+    after = cursors.cursor(order, queries.place_of(books[-1], order)) if more else None
+    found = BookList(books, after)
+    headers = {"ETag": etag}
+    if query.count:
+        count = await queries.count_books(call.connection, call.owner)
+        found = msgspec.structs.replace(found, count=count)
+    if after is not None:
+        headers["Link"] = _link(query, after)
+    return answer(found, headers=headers)
+
+
+@blueprint.post("")
+@operation("Add a book", "books:write", {201: BookRow}, body=BookInput, repeatable=True)
+async def add_book(call: Call) -> Response:
+    """Put a book on your list."""
+    book = await shelf.add_book(call.session, call.owner, call.body)
+    return _book(book, 201, {"Location": f"{ADDRESS}/{book.id}"})
+
+
+@blueprint.get("/<id:book_id>")
+@operation("Get a book", "books:read", {200: BookRow}, conditional=True, reason="two statements")
+async def get_book(call: Call, book_id: int) -> Response:
+    """One of your books."""
+    book = await shelf.get_book(call.connection, call.owner, book_id)
+    return not_modified(etag_of_book(book)) or _book(book)
+
+
+@blueprint.put("/<id:book_id>")
+@operation("Replace a book", "books:write", {200: BookRow}, body=BookInput, conditional=True)
+async def replace_book(call: Call, book_id: int) -> Response:
+    """Give a book new values; a rating that is not named is none."""
+    values = msgspec.structs.asdict(call.body)
+    versions = versions_to_change(book_id)
+    return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
+
+
+@blueprint.patch("/<id:book_id>")
+@operation(
+    "Change a book",
+    "books:write",
+    {200: BookRow},
+    body=BookPatch,
+    body_types=(MERGE_PATCH, JSON),
+    conditional=True,
+)
+async def change_book(call: Call, book_id: int) -> Response:
+    """Give a book some new values, as JSON Merge Patch has it."""
+    versions = versions_to_change(book_id)
+    return _book(
+        await shelf.edit_book(call.session, call.owner, book_id, call.body.values(), versions)
+    )
+
+
+@blueprint.delete("/<id:book_id>")
+@operation("Delete a book", "books:write", {204: None}, conditional=True)
+async def delete_book(call: Call, book_id: int) -> Response:
+    """Take a book off your list."""
+    await shelf.delete_book(call.session, call.owner, book_id, versions_to_change(book_id))
+    return answer(status=204)
+
+
+def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(book, status, {"ETag": etag_of_book(book), **(headers or {})})
+
+
+def _link(query: ListQuery, after: str) -> str:
+    asked = {"limit": query.limit, "sort": query.sort, "after": after}
+    if query.count:
+        asked["count"] = "true"
+    return f'<{ADDRESS}?{urlencode(asked)}>; rel="next"'

@@ -1,0 +1,163 @@
+"""What all operations have in common, declared once beside each view.
+
+The declaration does the work (who may, how often, what is read, how it may be repeated) and is
+what `openapi` describes.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+from quart import Response, request
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from service import db, idempotency
+from service.api.authentication import Caller, authenticate
+from service.api.bodies import JSON, check_accept, read_bytes, read_object
+from service.forms import Shape, check, check_query
+from service.idempotency import Key, StoredAnswer
+from service.limiting import WRITES_PER_USER, take
+from service.security.limits import Limit
+from service.security.same_origin import SAFE_METHODS
+
+View = Callable[..., Awaitable[Response]]
+ViewT = TypeVar("ViewT", bound=View)
+
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag")  # of an answer that may be asked for again
+
+
+@dataclass
+class Call:
+    """One call of an operation, as its view gets it."""
+
+    caller: Caller
+    connection: AsyncConnection  # a read's
+    session: AsyncSession  # a write's, in its transaction
+    query: Any = None
+    body: Any = None
+
+    @property
+    def owner(self) -> int:
+        """The id of the person in whose name it is."""
+        return self.caller.user.id
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation, for programs that want to know what it takes and gives.
+
+    `scope` is None for what is open to everybody, empty for what any token may do. `answers` has
+    the shape of each good status, None for one without a body. `limits` are those that it counts
+    by itself.
+    """
+
+    summary: str
+    scope: str | None
+    answers: dict[int, Any]
+    query: type[Shape] | None = None
+    body: type[Shape] | None = None
+    body_types: tuple[str, ...] = (JSON,)
+    repeatable: bool = False  # takes an Idempotency-Key
+    conditional: bool = False  # has an ETag, and takes conditions about it
+    session_only: bool = False
+    max_body: int | None = None  # bytes, where it may be more than usual
+    limits: tuple[Limit, ...] = ()
+    reason: str = ""  # why it needs no limit
+    errors: tuple[int, ...] = ()  # beside those that follow from the rest
+
+
+def operation(
+    summary: str, scope: str | None, answers: dict[int, Any], **options: Any
+) -> Callable[[ViewT], ViewT]:
+    """Make a view an operation, for its method: reads and writes differ in what they are given.
+
+    A read gets a `Call` with a connection, on which it was authenticated; a write one with a
+    session in a transaction, which is committed when the view returns. What is open to everybody
+    gets only what was sent, and an operation that is `session_only` what was sent and the caller.
+    """
+    declared = Operation(summary, scope, answers, **options)
+
+    def decorate(view: ViewT) -> ViewT:
+        @wraps(view)
+        async def wrapped(**path: Any) -> Response:
+            check_accept()
+            if declared.scope is None:
+                return await view(body=await _read_body(declared), **path)
+            if request.method in SAFE_METHODS:
+                return await _read(declared, declared.scope, view, path)
+            return await _write(declared, declared.scope, view, path)
+
+        wrapped.operation = declared  # type: ignore[attr-defined]
+        wrapped.access = "public" if scope is None else "token"  # type: ignore[attr-defined]
+        wrapped.limit = _limit(declared)  # type: ignore[attr-defined]
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+async def _read(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
+    async with db.read() as connection:
+        caller = await authenticate(connection, scope)
+        query = _read_query(declared)
+        return await view(Call(caller, connection, None, query), **path)  # type: ignore[arg-type]
+
+
+async def _write(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
+    async with db.read() as connection:
+        caller = await authenticate(connection, scope)
+    await take(WRITES_PER_USER.of(str(caller.user.id)))
+    body = await _read_body(declared)
+    if declared.session_only:
+        return await view(caller=caller, body=body, **path)
+    key = await _key(declared, caller)
+    async with db.transaction() as session:
+        if key is not None and (stored := await idempotency.claim(session, key)):
+            headers = {**stored.headers, "Idempotency-Replayed": "true"}
+            return Response(stored.body, stored.status, headers)
+        response = await view(Call(caller, None, session, body=body), **path)  # type: ignore[arg-type]
+        if key is not None:
+            await idempotency.keep(session, key, await _stored(response))
+        return response
+
+
+def _read_query(declared: Operation) -> Shape | None:
+    """Strict: a misspelt parameter would give another list than was asked for."""
+    shape = declared.query or Shape
+    if not request.query_string:
+        return _without_query(shape)
+    return check_query(shape, dict(request.args.lists()))
+
+
+@cache
+def _without_query(shape: type[Shape]) -> Shape:
+    return check_query(shape, {})
+
+
+async def _read_body(declared: Operation) -> Any:
+    _read_query(declared)
+    if declared.body is None:
+        return None
+    if declared.max_body is not None:
+        request.body.limit = declared.max_body  # type: ignore[attr-defined]
+    return check(declared.body, await read_object(*declared.body_types))
+
+
+async def _key(declared: Operation, caller: Caller) -> Key | None:
+    text = request.headers.get("Idempotency-Key")
+    if text is None or not declared.repeatable:
+        return None
+    method, address = request.method.encode(), request.scope["raw_path"]
+    return Key.of(caller.user.id, text, method, address, await read_bytes())
+
+
+async def _stored(response: Response) -> StoredAnswer:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    return StoredAnswer(response.status_code, headers, await response.get_data(as_text=False))
+
+
+def _limit(declared: Operation) -> str:
+    if declared.reason:
+        return f"none: {declared.reason}"
+    limits = declared.limits if declared.scope is None else (*declared.limits, WRITES_PER_USER)
+    return ", ".join(limit.name for limit in limits)

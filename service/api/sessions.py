@@ -1,0 +1,58 @@
+"""Browsers that are signed in, for programs that look after an account."""
+
+from datetime import datetime
+
+import msgspec
+from quart import Blueprint, Response
+
+from service.api.bodies import answer
+from service.api.operations import Call, operation
+from service.exceptions import NotFoundError
+from service.models import utc_now
+from service.users import queries
+
+MAX_SESSIONS = 100  # shown
+
+blueprint = Blueprint("api_sessions", __name__, url_prefix="/api/v1/sessions")
+
+
+class SessionOut(msgspec.Struct, frozen=True):
+    """A browser that is signed in; `current` is the one that calls."""
+
+    id: int
+    created_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    """The newest sessions, at most 100."""
+
+    items: list[SessionOut]
+
+
+class SessionNotFoundError(NotFoundError):
+    """This person has no such session."""
+
+    code = "SESSION_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such session. It may have ended.")
+
+
+@blueprint.get("")
+@operation("List your sessions", "account:read", {200: SessionList}, reason="two statements")
+async def list_sessions(call: Call) -> Response:
+    """Where you are signed in, the newest first."""
+    rows = await queries.list_sessions(call.connection, call.owner, utc_now(), MAX_SESSIONS)
+    current = call.caller.session_id
+    return answer(SessionList([SessionOut(*row, current=row.id == current) for row in rows]))
+
+
+@blueprint.delete("/<id:session_id>")
+@operation("End a session", "account:write", {204: None})
+async def end_session(call: Call, session_id: int) -> Response:
+    """That browser is signed out from its next request on."""
+    if not await queries.end_session(call.session, call.owner, session_id):
+        raise SessionNotFoundError
+    return answer(status=204)

@@ -1,0 +1,117 @@
+"""Access tokens, for programs."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response
+
+from service.api.bodies import answer
+from service.api.operations import Call, operation
+from service.exceptions import InsufficientScopeError
+from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
+from service.users import tokens
+from service.users.forms import Credentials, Scope, TokenWish
+from service.users.verification import verified
+
+blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")
+
+
+class TokenOut(msgspec.Struct, frozen=True):
+    """A token, without its text."""
+
+    id: int
+    name: str
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+class NewTokenOut(msgspec.Struct, frozen=True):
+    """A token just made: `token` is shown this once."""
+
+    id: int
+    token: str
+    name: str
+    scopes: list[Scope]
+    expires_at: datetime
+
+
+class TokenList(msgspec.Struct, frozen=True):
+    """All your tokens, the newest first."""
+
+    items: list[TokenOut]
+
+
+class TokenRequest(TokenWish, frozen=True, kw_only=True):
+    """Who wants a token, and what kind of."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: Annotated[str, Meta(min_length=1, max_length=128)]
+    otp: str | None = None
+
+    messages: ClassVar = {
+        **TokenWish.messages,
+        **Credentials.messages,
+        "otp": "Send the code, if your account asks for one.",
+    }
+
+
+@blueprint.post("")
+@operation(
+    "Make a token",
+    None,
+    {201: NewTokenOut},
+    body=TokenRequest,
+    limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
+    errors=(401, 409),
+)
+async def make_token(body: TokenRequest) -> Response:
+    """With your password: no token can make another. `otp` is for accounts with a second factor."""
+    async with verified(body.email, body.password) as (session, account):
+        text, row = await tokens.make_token(session, account.id, body)
+    made = NewTokenOut(row.id, text, row.name, _scopes(row.scopes), row.expires_at)
+    return answer(made, 201, {"Location": f"/api/v1/tokens/{row.id}"})
+
+
+@blueprint.get("")
+@operation("List your tokens", "account:read", {200: TokenList}, reason="two statements")
+async def list_tokens(call: Call) -> Response:
+    """Those that can be used; the texts of them nobody knows any more."""
+    rows = await tokens.list_tokens(call.connection, call.owner)
+    found = [
+        TokenOut(
+            row.id,
+            row.name,
+            _scopes(row.scopes),
+            row.created_at,
+            row.expires_at,
+            row.last_used_at,
+        )
+        for row in rows
+    ]
+    return answer(TokenList(found))
+
+
+@blueprint.delete("/<id:token_id>")
+@operation("Revoke a token", "account:write", {204: None})
+async def revoke_token(call: Call, token_id: int) -> Response:
+    """It is refused from the next request on, by every worker."""
+    await tokens.revoke_token(call.session, call.owner, token_id)
+    return answer(status=204)
+
+
+@blueprint.delete("/current")
+@operation("Revoke the token of this call", "", {204: None})
+async def revoke_current_token(call: Call) -> Response:
+    """Whatever its scopes are: signing out needs none."""
+    if call.caller.token_id is None:
+        raise InsufficientScopeError("This call was made with a session, not with a token.")
+    await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
+    return answer(status=204)
+
+
+def _scopes(text: str) -> list[Scope]:
+    return text.split(" ")  # type: ignore[return-value]

@@ -1,0 +1,138 @@
+"""Accounts, for programs: registering, and one's own."""
+
+import asyncio
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from quart import Blueprint, Response
+
+from service import db
+from service.api.authentication import Caller, require_session
+from service.api.bodies import JSON, MERGE_PATCH, answer
+from service.api.operations import Call, operation
+from service.context import get_password_hasher, get_settings
+from service.forms import Shape
+from service.limiting import (
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    REGISTRATIONS_PER_ADDRESS,
+    client_key,
+    take,
+)
+from service.users import accounts, queries
+from service.users.forms import EMAIL_MESSAGE, Registration
+from service.users.passwords import check_new_password
+from service.users.verification import verified
+
+blueprint = Blueprint("api_users", __name__, url_prefix="/api/v1")
+
+
+class UserOut(msgspec.Struct, frozen=True):
+    """An account."""
+
+    id: int
+    email: str
+    registered_on: datetime
+
+
+class NewUser(Shape, frozen=True, kw_only=True):
+    """An account to be made."""
+
+    email: str
+    password: str
+
+    messages: ClassVar = {"email": EMAIL_MESSAGE, "password": "Enter a password."}
+
+
+class UserPatch(Shape, frozen=True, kw_only=True):
+    """A merge patch (RFC 7396) of one's account; the present password proves that it is one's."""
+
+    current_password: str
+    email: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+
+    messages: ClassVar = {
+        "current_password": "Enter your present password.",
+        "email": EMAIL_MESSAGE,
+        "password": "Enter a new password.",
+    }
+
+
+@blueprint.post("/users")
+@operation(
+    "Register",
+    None,
+    {201: UserOut},
+    body=NewUser,
+    limits=(REGISTRATIONS_PER_ADDRESS,),
+    errors=(409,),
+)
+async def register(body: NewUser) -> Response:
+    """Make an account. It has no token yet."""
+    await take(REGISTRATIONS_PER_ADDRESS.of(client_key()))
+    user = await accounts.new_user(
+        Registration(email=body.email, password=body.password, confirm=body.password),
+        get_password_hasher(),
+        min_password_length=get_settings().password_min_length,
+    )
+    async with db.transaction() as session:
+        await accounts.register(session, user)
+    made = UserOut(user.id, user.email, user.registered_on)
+    return answer(made, 201, {"Location": "/api/v1/me"})
+
+
+@blueprint.get("/me")
+@operation("Get your account", "account:read", {200: UserOut}, reason="one statement")
+async def get_me(call: Call) -> Response:
+    """Whose token it is."""
+    user = call.caller.user
+    return answer(UserOut(user.id, user.email, user.registered_on))
+
+
+@blueprint.patch("/me")
+@operation(
+    "Change your address or password",
+    "account:write",
+    {200: UserOut},
+    body=UserPatch,
+    body_types=(MERGE_PATCH, JSON),
+    session_only=True,
+    limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
+    errors=(409,),
+)
+async def change_me(caller: Caller, body: UserPatch) -> Response:
+    """Only for people who are signed in: no token may do it.
+
+    A new password ends every token, and every session but this one.
+    """
+    require_session(caller)
+    user = caller.user
+    async with verified(user.email, body.current_password):
+        pass  # no connection is held while the new one is hashed
+    email = user.email if body.email is UNSET else body.email
+    hashed = None if body.password is UNSET else await _hash(email, body.password)
+    async with db.transaction() as session:
+        if body.email is not UNSET:
+            email = await accounts.change_email(session, user.id, body.email)
+        if hashed is not None:
+            await queries.set_password_hash(session, user.id, hashed)
+            await queries.delete_other_sessions(session, user.id, caller.session_id)
+            await queries.delete_tokens(session, user.id)
+    return answer(UserOut(user.id, email, user.registered_on))
+
+
+@blueprint.delete("/me")
+@operation("Delete your account", "account:write", {204: None})
+async def delete_me(call: Call) -> Response:
+    """For good, with every book, session and token."""
+    await queries.delete_user(call.session, call.owner)
+    return answer(status=204)
+
+
+async def _hash(email: str, password: str) -> str:
+    await asyncio.to_thread(
+        check_new_password, password, email, min_length=get_settings().password_min_length
+    )
+    return await get_password_hasher().hash(password)

@@ -1,0 +1,49 @@
+"""Access tokens as requests carry them."""
+
+import logging
+from datetime import datetime, timedelta
+
+from quart import current_app, request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service import db
+from service.auth import queries
+from service.auth.queries import TokenOwner
+from service.exceptions import DatabaseUnavailableError
+from service.models import utc_now
+from service.security.tokens import hash_token, is_access_token
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def bearer_token() -> str | None:
+    """What stands in the Authorization header after "Bearer"; None where there is no such header.
+
+    Nowhere else: addresses end in logs and histories.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def get_token_owner(connection: AsyncConnection, token: str) -> TokenOwner | None:
+    """Whose token it is, unless it has expired or was revoked."""
+    if not is_access_token(token):
+        return None
+    now = utc_now()
+    owner = await queries.get_token_owner(connection, hash_token(token), now)
+    if owner is not None and _is_due(owner.last_used_at, now):
+        current_app.add_background_task(_note_use, owner.token_id, now)
+    return owner
+
+
+def _is_due(last: datetime | None, now: datetime) -> bool:
+    return last is None or now - last >= USE_NOTED_EVERY
+
+
+async def _note_use(token_id: int, now: datetime) -> None:
+    """Beside the request, which must not wait or fail for it."""
+    try:
+        async with db.read() as connection:
+            await queries.note_use(connection, token_id, now, now - USE_NOTED_EVERY)
+    except DatabaseUnavailableError:
+        logging.getLogger(__name__).warning("the use of a token could not be noted")

@@ -1,0 +1,133 @@
+"""Requests that a program may repeat: done once, and answered the same way again for a day.
+
+The key is kept in the transaction of the work itself: both are there, or neither is.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, delete, func, literal, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from service.exceptions import ConflictError, FieldError, InvalidInputError, TryLaterError
+from service.models import IdempotencyKey, utc_now
+
+LIFETIME = timedelta(hours=24)
+MAX_KEY_LENGTH = 255  # characters
+_RUNNING = 0  # the status until there is an answer; nobody else sees it
+
+
+class StillRunningError(ConflictError, TryLaterError):
+    """The first request with this key has no answer yet."""
+
+    code = "STILL_RUNNING"
+
+    def __init__(self) -> None:
+        TryLaterError.__init__(self, "The first request with this key is still running.", 0)
+
+
+class StoredAnswer(NamedTuple):
+    """What was answered to the first request."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Key(NamedTuple):
+    """One person's key for one request."""
+
+    owner: int
+    key: bytes
+    request: bytes
+
+    @classmethod
+    def of(cls, owner: int, text: str, *request: bytes) -> "Key":
+        """The key that a program gave. Raises InvalidInputError unless it is visible ASCII."""
+        if not 1 <= len(text) <= MAX_KEY_LENGTH or not (text.isascii() and text.isprintable()):
+            message = f"Send 1 to {MAX_KEY_LENGTH} visible ASCII characters."
+            raise InvalidInputError(FieldError("Idempotency-Key", message, "invalid"))
+        parts = b"".join(hashlib.sha256(part).digest() for part in request)
+        return cls(
+            owner,
+            hashlib.sha256(f"{owner}\0{text}".encode()).digest(),
+            hashlib.sha256(parts).digest(),
+        )
+
+
+async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
+    """Take a key, for the rest of the transaction; or the answer that was given with it.
+
+    Raises StillRunningError, and InvalidInputError where it was taken by another request.
+    """
+    now = utc_now()
+    values = {
+        "key": key.key,
+        "user_id": key.owner,
+        "request": key.request,
+        "created_at": now,
+        "status": _RUNNING,
+        "headers": "",
+        "body": b"",
+    }
+    on_postgresql = (await session.connection()).dialect.name == "postgresql"
+    insert = postgresql.insert if on_postgresql else sqlite.insert
+    # Without it, the second of two at once would wait for the first one's end. SQLite has one
+    # writer at a time anyway.
+    free: ColumnElement[bool] = true()
+    if on_postgresql:
+        number = int.from_bytes(key.key[:8], signed=True)
+        free = func.pg_try_advisory_xact_lock(number)
+    columns = IdempotencyKey.__table__.c
+    row = select(*(literal(value, columns[name].type) for name, value in values.items()))
+    statement = insert(IdempotencyKey).from_select(list(values), row.where(free))
+    taken = await session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[IdempotencyKey.key],
+            set_={name: statement.excluded[name] for name in values},
+            where=IdempotencyKey.created_at <= now - LIFETIME,
+        ).returning(IdempotencyKey.key)
+    )
+    if taken is not None:
+        return None
+    return await _stored(session, key)
+
+
+async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
+    """Keep the answer of the request that has taken the key."""
+    headers = msgspec.json.encode(answer.headers).decode()
+    await session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.key == key.key)
+        .values(status=answer.status, headers=headers, body=answer.body)
+    )
+
+
+async def delete_expired(connection: AsyncConnection) -> None:
+    """Remove the answers that nobody may ask for any more."""
+    expired = IdempotencyKey.created_at <= utc_now() - LIFETIME
+    await connection.execute(delete(IdempotencyKey).where(expired))
+
+
+async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:
+    stored = (
+        await session.execute(
+            select(
+                IdempotencyKey.request,
+                IdempotencyKey.status,
+                IdempotencyKey.headers,
+                IdempotencyKey.body,
+            ).where(IdempotencyKey.key == key.key)
+        )
+    ).one_or_none()
+    if stored is None:
+        raise StillRunningError
+    if stored.request != key.request:
+        message = "This key was used for another request. Use a new one."
+        raise InvalidInputError(FieldError("Idempotency-Key", message, "reused"))
+    headers = msgspec.json.decode(stored.headers, type=dict[str, str])
+    return StoredAnswer(stored.status, headers, stored.body)

@@ -1,0 +1,77 @@
+"""GET /metrics, for a Prometheus that has the token."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+from prometheus_client.exposition import choose_encoder
+from quart import Blueprint, Quart, Response, request
+from sqlalchemy import QueuePool
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from service.asgi_types import ASGIApp
+from service.auth import public
+from service.config import Settings
+from service.context import get_password_hasher
+from service.db import get_database
+from service.limiting import unlimited
+from service.telemetry.metrics import Metrics, RequestMetrics
+
+INTERVAL = 1.0  # seconds between two looks that a process takes at itself for another to tell
+
+
+def init_app(app: Quart, settings: Settings, token: str) -> None:
+    """Measure, and tell it who has the token."""
+    metrics = Metrics(settings.metrics_folder)
+    blueprint = Blueprint("metrics", __name__)
+
+    @blueprint.get("/metrics")
+    @public
+    @unlimited("needs a token, asks no database")
+    async def tell() -> Response:
+        """Everything there is, of all processes where they share a folder."""
+        if not _has(token):
+            raise Unauthorized(
+                "This address is to be asked with its token.",
+                www_authenticate=WWWAuthenticate("bearer"),
+            )
+        _sample(metrics)
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        # Apart: with several processes it reads their files, a few for each.
+        text = await asyncio.to_thread(encode, metrics.registry)
+        return Response(text, content_type=content_type)
+
+    @app.while_serving
+    async def lifespan() -> AsyncGenerator[None, None]:
+        if settings.metrics_folder is None:
+            yield
+            return
+        task = asyncio.create_task(_keep_sampling(app, metrics))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    app.register_blueprint(blueprint)
+    wrapped = RequestMetrics(cast(ASGIApp, app.asgi_app), metrics)
+    app.asgi_app = cast(Any, wrapped)  # type: ignore[method-assign]
+
+
+def _has(token: str) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(
+        given.strip().encode(), token.encode()
+    )
+
+
+def _sample(metrics: Metrics) -> None:
+    pool = cast(QueuePool, get_database().engine.sync_engine.pool)
+    metrics.sample(pool, get_password_hasher())
+
+
+async def _keep_sampling(app: Quart, metrics: Metrics) -> None:
+    while True:
+        async with app.app_context():
+            _sample(metrics)
+        await asyncio.sleep(INTERVAL)
