@@ -197,6 +197,9 @@ def test_numbers_have_bounds(tmp_path: Path, name: str, low: int, high: int) -> 
         ("MAIL_FROM", "a@b.example, c@d.example", "name@example.org"),
         ("MAIL_FROM", "Readlog <a@b.example>\nBcc: x@y.example", "name@example.org"),
         ("MAIL_FROM", "Readlog\r\nBcc: x <a@b.example>", "name@example.org"),
+        ("METRICS_TOKEN", "hunter2", "16 random ASCII characters"),
+        ("METRICS_TOKEN", "hunter2 hunter2 hunter2", "without blanks"),
+        ("METRICS_TOKEN", "hunter2-hünter2-hunter2", "ASCII"),
         ("DATABASE_URL", "mysql://u:hunter2@h/b", "postgresql://"),
         ("DATABASE_URL", "postgresql://u:hunter2@h/b?sslmode=never", "sslmode"),
         ("DATABASE_URL", "sqlite://", "in memory"),
@@ -380,6 +383,53 @@ def test_default_sender(tmp_path: Path, public_url: str, sender: str) -> None:
     assert read(tmp_path, PUBLIC_URL=public_url).mail_from == sender
 
 
+def test_metrics_folder(tmp_path: Path) -> None:
+    """It has a meaning with the token only, and must be there then."""
+    token = "0123456789abcdef"
+    assert read(tmp_path, METRICS_TOKEN=token).metrics_folder is None
+    assert read(tmp_path, PROMETHEUS_MULTIPROC_DIR="/nowhere").metrics_folder is None
+    both = {"METRICS_TOKEN": token, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    assert read(tmp_path, **both).metrics_folder == tmp_path
+    error = refusal(tmp_path, both | {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"})
+    assert error.variable == "PROMETHEUS_MULTIPROC_DIR"
+
+
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "exporters"),
+    [
+        ({}, ()),
+        ({"OTEL_SERVICE_NAME": "x", "OTEL_METRICS_EXPORTER": "otlp"}, ()),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, ()),
+        (ENDPOINT, ("otlp_proto_http",)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1"}, ("otlp_proto_http",)),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1"}, ()),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, ("otlp_proto_http",)),
+        ({"OTEL_TRACES_EXPORTER": "otlp, console"}, ("otlp_proto_http", "console")),
+        ({"OTEL_TRACES_EXPORTER": "none"} | ENDPOINT, ()),
+        ({"OTEL_TRACES_EXPORTER": "console"} | ENDPOINT, ("console",)),
+        ({"OTEL_SDK_DISABLED": "True"} | ENDPOINT, ()),
+        ({"OTEL_SDK_DISABLED": "1"} | ENDPOINT, ("otlp_proto_http",)),  # only "true" is
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"} | ENDPOINT, ("otlp_proto_http",)),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"} | ENDPOINT, ("otlp_proto_grpc",)),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+            }
+            | ENDPOINT,
+            ("otlp_proto_http",),
+        ),
+    ],
+)
+def test_trace_exporters(
+    tmp_path: Path, environ: dict[str, str], exporters: tuple[str, ...]
+) -> None:
+    assert read(tmp_path, **environ).trace_exporters == exporters
+
+
 def test_release_is_a_commit_or_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, RENDER_GIT_COMMIT="<script>").release == ""
 
@@ -388,6 +438,7 @@ def test_secrets_do_not_show(tmp_path: Path) -> None:
     settings = production(
         tmp_path,
         SECRET_KEY_FALLBACKS=OTHER,
+        METRICS_TOKEN="hunter2-hunter2-hunter2",
         MAIL_URL="smtp://u:hunter2@mail.example",
         DATABASE_URL="postgresql://u:hunter2@h1,h2/b?options=-c%20x.y%3Dhunter2",
     )

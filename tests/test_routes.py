@@ -16,6 +16,12 @@ from tests.wire import FORM, send
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """With what there is on request only, so that every route is there."""
+    return environment | {"METRICS_TOKEN": "0123456789abcdef"}
+
+
 def routes(app: Quart) -> list[tuple[Rule, Callable[..., Any]]]:
     """Every rule but that of static files, with its view."""
     return [
@@ -45,7 +51,7 @@ def test_routes_of_the_flask_application(app: Quart) -> None:
     paths = {path for path, _ in known}
     assert {"/", "/register", "/login", "/logout", "/profile", "/status"} <= paths
     assert {"/books/", "/books/add", "/books/<id>/edit", "/books/<id>/delete"} <= paths
-    assert {"/livez", "/readyz"} <= paths
+    assert {"/livez", "/readyz", "/metrics"} <= paths
     assert ("/books/", "books.list_books") in known
 
 
@@ -103,6 +109,7 @@ async def test_get_changes_nothing(app: Quart, alice: Person, bob: Person) -> No
                 sent = [cookie, ("Content-Type", FORM), ("Origin", "http://localhost")]
                 answer = await send(app, method, f"{target}?x=1", headers=sent, body=body)
                 expected = (200, 303, 404, 405, 422 if target.startswith("/api/") else 200)
+                expected += (401,) if target == "/metrics" else ()
                 assert answer.status in expected, (method, target)
     assert await everything(app) == before
 

@@ -31,6 +31,7 @@ WRONG = [
     ("WEB_CONCURRENCY", "100", False),
     ("RATE_LIMITS", "off", False),
     ("PORT", "99999", False),
+    ("METRICS_TOKEN", "opensesame", True),
 ]
 
 
