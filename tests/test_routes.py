@@ -108,8 +108,8 @@ async def test_get_changes_nothing(app: Quart, alice: Person, bob: Person) -> No
                 body = b"book_title=Changed&book_author=X&email=eve%40example.com"
                 sent = [cookie, ("Content-Type", FORM), ("Origin", "http://localhost")]
                 answer = await send(app, method, f"{target}?x=1", headers=sent, body=body)
-                expected = (200, 303, 404, 405, 422 if target.startswith("/api/") else 200)
-                expected += (401,) if target == "/metrics" else ()
+                expected = {200, 303, 404, 405} | ({422} if target.startswith("/api/") else set())
+                expected |= {401} if target == "/metrics" else set()
                 assert answer.status in expected, (method, target)
     assert await everything(app) == before
 
