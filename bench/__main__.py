@@ -26,7 +26,7 @@ from tests.servers import ServerError, postgresql
 
 
 def main() -> int:
-    """Exit code 1 when anything but 200 was answered or the pages differ."""
+    """Exit code 1 when anything else was answered than should be, or the answers differ."""
     options = _options()
     plan = Plan(options.rounds, options.seconds, options.connections)
     peers = [OURS, *(PEERS[name] for name in options.peers)]
@@ -85,7 +85,8 @@ def _options() -> argparse.Namespace:
     add("--seconds", type=float, default=3.0, help="of one server on one route in one round")
     add("--connections", type=int, default=8, help="of the client")
     add("--routes", nargs="+", default=names, choices=names, metavar="ROUTE", help=", ".join(names))
-    add("--peers", nargs="+", default=["flask"], choices=PEERS, help="default: flask")
+    default = ["flask", "fastapi", "asgi"]
+    add("--peers", nargs="+", default=default, choices=PEERS, help=f"default: {' '.join(default)}")
     add("--json", type=Path, metavar="FILE", help="writes every round there as well")
     options = parser.parse_args()
     if options.rounds < 2 or options.connections < 1 or options.seconds <= 0:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from bench.peers import OURS, Peer
+from service.security.tokens import hash_token, new_access_token
 from tests.servers import ROOT
 
 PASSWORD = "a long password for the bench"
+TOKEN = new_access_token()  # of the API's one reader
+API_BOOKS = 10_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ADD_USER = (
     "INSERT INTO users (email, password_hashed, registered_on) VALUES ($1, $2, $3) RETURNING id"
@@ -26,6 +29,11 @@ INSERT INTO books (title, author, rating, user_id, created_at, updated_at)
 SELECT 'Volume ' || lpad(n::text, 6, '0') || CASE WHEN n % 97 = 0 THEN ' & more' ELSE '' END,
        'Author ' || n % 500, nullif(n % 6, 0), $1, $3, $3
   FROM generate_series(1, $2) AS n
+"""
+# Used a moment ago, and for as long as the bench runs: only the service would note it.
+ADD_TOKEN = """
+INSERT INTO access_tokens (token_hash, user_id, name, scopes, created_at, expires_at, last_used_at)
+VALUES ($1, $2, 'bench', 'books:read', $3, $4, $4)
 """
 
 
@@ -63,8 +71,16 @@ async def _fill(url: str, peers: Iterable[Peer]) -> None:
         for peer in peers:
             hashed = peer.hash_password(PASSWORD)
             for books in {route.books for route in peer.routes} - {None}:
-                user = await connection.fetchval(ADD_USER, peer.email(books or 0), hashed, EPOCH)
-                await connection.execute(ADD_BOOKS, user, books, EPOCH, timeout=60)
+                await _add_reader(connection, peer.email(books or 0), hashed, books or 0)
+        user = await _add_reader(connection, "api@example.com", "", API_BOOKS)
+        later = datetime.now(UTC) + timedelta(days=1)
+        await connection.execute(ADD_TOKEN, hash_token(TOKEN), user, EPOCH, later)
         await connection.execute("VACUUM ANALYZE", timeout=60)
     finally:
         await connection.close()
+
+
+async def _add_reader(connection: asyncpg.Connection, email: str, hashed: str, books: int) -> int:
+    user: int = await connection.fetchval(ADD_USER, email, hashed, EPOCH)
+    await connection.execute(ADD_BOOKS, user, books, EPOCH, timeout=60)
+    return user

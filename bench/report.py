@@ -12,12 +12,15 @@ from bench.load import Seen
 
 LIBRARIES = (
     "quart",
+    "fastapi",
+    "pydantic",
     "uvicorn",
     "uvloop",
     "httptools",
     "asyncpg",
     "sqlalchemy",
     "jinja2",
+    "msgspec",
     "gunicorn",
     "flask",
     "flask-sqlalchemy",

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from email.message import Message
 from http.cookiejar import CookieJar
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
 from bench import cpu
-from bench.data import PASSWORD
+from bench.data import PASSWORD, TOKEN
 from bench.load import AGENT, Job, Seen
-from bench.peers import Peer, Route
+from bench.peers import LIST, Peer, Route
 from tests.servers import ROOT, Gunicorn, gunicorn
 
 WORKERS = 2
@@ -30,20 +32,38 @@ class BenchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """A peer that serves, and the cookies of its readers by the number of their books."""
+    """A peer that serves, the cookies of its readers by the number of their books, and the ETag
+    of the API's list; empty where there is none.
+    """
 
     peer: Peer
     server: Gunicorn
     cookies: Mapping[int, str]
+    etag: str
 
     @property
     def port(self) -> int:
         """The TCP port it listens on."""
         return urlsplit(self.server.url).port or 80
 
-    def cookie(self, route: Route) -> str:
-        """The value of the Cookie header for this route; empty for none."""
-        return "" if route.books is None else self.cookies[route.books]
+    def headers(self, route: Route) -> dict[str, str]:
+        """The headers that this route is asked with."""
+        headers = {}
+        if route.books is not None:
+            headers["Cookie"] = self.cookies[route.books]
+        if route.api:
+            headers["Authorization"] = f"Bearer {TOKEN}"
+        if route.unchanged:
+            headers["If-None-Match"] = self.etag
+        return headers
+
+
+class Answer(NamedTuple):
+    """What a server said to one request."""
+
+    status: int
+    headers: Message
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -71,15 +91,16 @@ def serving(peers: Sequence[Peer], database_url: str) -> Iterator[list[Running]]
                     path=peer.ready,
                 )
             )
-            running.append(Running(peer, server, _sign_in(peer, server.url)))
+            signed_in = Running(peer, server, _sign_in(peer, server.url), "")
+            running.append(replace(signed_in, etag=_etag(signed_in)))
         _compare(running)
         yield running
 
 
 def measure(running: Running, route: Route, plan: Plan) -> Seen:
     """One measurement in a client process of its own; a bad answer ends the bench."""
-    cookie = running.cookie(route)
-    job = Job(running.port, route.path, cookie, plan.connections, plan.seconds)
+    headers = running.headers(route)
+    job = Job(running.port, route.path, headers, route.status, plan.connections, plan.seconds)
     before = cpu.seconds(running.server.pid)
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
@@ -118,24 +139,43 @@ def _cookie(peer: Peer, url: str, books: int) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
+def _etag(running: Running) -> str:
+    return _ask(running, LIST).headers["ETag"] or "" if LIST in running.peer.routes else ""
+
+
 def _compare(running: Sequence[Running]) -> None:
-    """All peers must show the same books, or their speeds mean nothing."""
-    shown: dict[int, list[str]] = {}
+    """All peers must show the same books, and programs the same bytes: else speed means nothing."""
+    shown: dict[str, object] = {}
     for each in running:
         for route in each.peer.routes:
-            if route.books is None:
+            if route.books is None and not route.api:
                 continue
-            titles = _titles(each, route)
-            if len(titles) != PAGE_SIZE or titles != shown.setdefault(route.books, titles):
-                raise BenchError(f"{each.peer.name} {route.name} shows other books: {titles}")
+            answer = _ask(each, route)
+            found = _told(answer) if route.api else _titles(answer)
+            if found != shown.setdefault(route.name, found):
+                raise BenchError(f"{each.peer.name} {route.name} shows other books: {found}")
 
 
-def _titles(running: Running, route: Route) -> list[str]:
+def _titles(answer: Answer) -> list[str]:
+    titles = [html.unescape(title) for title in TITLE.findall(answer.body.decode())]
+    if len(titles) != PAGE_SIZE:
+        raise BenchError(f"{PAGE_SIZE} books were to be shown: {titles}")
+    return titles
+
+
+def _told(answer: Answer) -> tuple[object, ...]:
+    named = (answer.headers[name] for name in ("Content-Type", "ETag", "Link"))
+    return answer.status, *named, answer.body
+
+
+def _ask(running: Running, route: Route) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-    headers = {"Cookie": running.cookie(route), "User-Agent": AGENT}
+    headers = {"User-Agent": AGENT, **running.headers(route)}
     try:
         connection.request("GET", route.path, headers=headers)
-        page = connection.getresponse().read().decode()
+        response = connection.getresponse()
+        if str(response.status) != route.status:
+            raise BenchError(f"{running.peer.name} {route.name}: {response.status}")
+        return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()
-    return [html.unescape(title) for title in TITLE.findall(page)]

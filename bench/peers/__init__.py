@@ -12,19 +12,39 @@ PLAIN_CONFIG = ("--config", "bench/peers/gunicorn_plain.py")
 
 @dataclass(frozen=True)
 class Route:
-    """One page; `books` is how many its signed-in reader has, None where nobody is signed in."""
+    """One page; `books` is how many its signed-in reader has, None where nobody is signed in.
+
+    A call of the API, which has one reader for all peers, brings a token instead; where it is
+    `unchanged` also the ETag of what it would get, and the answer is 304.
+    """
 
     name: str
     path: str
     books: int | None = None
+    api: bool = False
+    unchanged: bool = False
+
+    @property
+    def status(self) -> str:
+        """What is answered."""
+        return "304" if self.unchanged else "200"
 
 
-ROUTES = (
+PAGES = (
     Route("/", "/"),
     Route("/login", "/login"),
     Route("/books/ of 25", "/books/", 25),
     Route("/books/ of 10000", "/books/", 10_000),
 )
+LIST = Route("API: 25 books", "/api/v1/books?limit=25", api=True)
+UNCHANGED = Route("API: the same, 304", LIST.path, api=True, unchanged=True)
+API = (LIST, UNCHANGED)
+ROUTES = (*PAGES, *API)
+
+
+def _werkzeug(password: str) -> str:
+    # Few rounds: signing in is not measured.
+    return generate_password_hash(password, "pbkdf2:sha256:1000")
 
 
 @dataclass(frozen=True)
@@ -40,9 +60,9 @@ class Peer:
     app: str
     worker_class: str
     environment: Callable[[str], dict[str, str]]  # from the database's postgresql:// URL
-    hash_password: Callable[[str], str]
+    hash_password: Callable[[str], str] = _werkzeug
     args: tuple[str, ...] = ()
-    routes: tuple[Route, ...] = ROUTES
+    routes: tuple[Route, ...] = PAGES
     login: str = "/login"
     ready: str = "/"
 
@@ -67,9 +87,8 @@ def _twin(database_url: str) -> dict[str, str]:
     return {"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY}
 
 
-def _werkzeug(password: str) -> str:
-    # Few rounds: signing in is not measured.
-    return generate_password_hash(password, "pbkdf2:sha256:1000")
+def _alone(database_url: str) -> dict[str, str]:
+    return {"DATABASE_URL": database_url}
 
 
 OURS = Peer(
@@ -78,6 +97,7 @@ OURS = Peer(
     "service.worker.Worker",
     _ours,
     PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash,
+    routes=ROUTES,
     ready="/livez",
 )
 FLASK = Peer("flask", "bench.peers.flask_list:create_app()", "sync", _twin, _werkzeug, PLAIN_CONFIG)
@@ -91,4 +111,22 @@ FLASK_THREADS = Peer(
     (*PLAIN_CONFIG, "--threads", "4"),
 )
 
-PEERS = {peer.name: peer for peer in (FLASK, FLASK_THREADS)}
+# What frameworks of the same kind take for the API's list, and what is left without any.
+FASTAPI = Peer(
+    "fastapi",
+    "bench.peers.fastapi_books:create_app()",
+    "bench.peers.worker.PlainWorker",
+    _alone,
+    args=PLAIN_CONFIG,
+    routes=API,
+)
+ASGI = Peer(
+    "asgi",
+    "bench.peers.asgi_books:create_app()",
+    FASTAPI.worker_class,
+    _alone,
+    args=PLAIN_CONFIG,
+    routes=API,
+)
+
+PEERS = {peer.name: peer for peer in (FLASK, FLASK_THREADS, FASTAPI, ASGI)}

@@ -86,6 +86,7 @@ def test_verify(run: Run, settings: Settings, before: object, file: Path) -> Non
     assert others == [
         "same: legacy_books: 1 rows in the dump, 1 stored",
         "same: users: 2 rows in the dump, 2 stored",
+        "same: access_tokens: 1 rows in the dump, 1 stored",
         "same: books: 9 rows in the dump, 9 stored",
         "same: sessions: 1 rows in the dump, 1 stored",
     ]
