@@ -13,6 +13,7 @@ from quart.utils import encode_headers
 from quart.wrappers.response import DataBody
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from service.exceptions import StoppingError
 from service.security.same_origin import SAFE_METHODS
 
 
@@ -75,11 +76,20 @@ class HTTPConnection(ASGIHTTPConnection):
         request = self._create_request_from_scope(send)
         if request.method not in SAFE_METHODS:  # what is sent with those means nothing
             cast(Body, request.body).receive = receive
-        response = await self.app.handle_request(request)
+        try:
+            response = await self.app.handle_request(request)
+        except asyncio.CancelledError:
+            response = await self._refuse(request)
         # For who counts and traces around us: what the address meant, and what came of it.
         self.scope["answer"] = (request.url_rule, response.status_code)  # type: ignore[typeddict-unknown-key]
         with suppress(OSError):  # nobody listens any more
             await self._answer(response, send)
+
+    async def _refuse(self, request: Request) -> ResponseTypes:
+        """What the server ends, because its own time to stop has come, is answered for."""
+        async with self.app.request_context(request):
+            answer = await self.app.handle_user_exception(StoppingError())
+            return await self.app.finalize_request(answer, from_error_handler=True)
 
     async def _answer(self, response: ResponseTypes, send: ASGISendCallable) -> None:
         if isinstance(response, Response) and isinstance(response.response, DataBody):

@@ -88,6 +88,15 @@ class OverloadedError(TryLaterError):
     code = "OVERLOADED"
 
 
+class StoppingError(TryLaterError):
+    """The process ends before the request does; what it had done by then is not known."""
+
+    code = "STOPPING"
+
+    def __init__(self) -> None:
+        super().__init__("The service is being restarted.", retry_after=2)
+
+
 class DatabaseUnavailableError(TryLaterError):
     """The database did not answer in time."""
 

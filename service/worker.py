@@ -4,6 +4,7 @@ Told to stop, it answers whatever clients sent before they could know of it; see
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -123,9 +124,14 @@ class BoundedProtocol(HttpToolsProtocol):
 class Server(UvicornServer):
     """Uvicorn's server, which loses no connection when it stops, and stops at once when told so."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, parent: int) -> None:
         super().__init__(config)
         self.server_state: State = State()
+        self.parent = parent
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop, too, when gunicorn's first process was killed: the next one needs the port."""
+        return os.getppid() != self.parent or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in the clients that wait to be accepted, then close as uvicorn does.
@@ -175,7 +181,7 @@ class Worker(UvicornWorker):
     async def _serve(self) -> None:
         """As the base class does, with our server; SIGQUIT is gunicorn's "at once"."""
         self.config.app = self.wsgi
-        server = Server(self.config)
+        server = Server(self.config, self.ppid)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.quit)
         # Without gunicorn's wrapper, which uvloop would close a second time.
         await server.serve(sockets=[wrapper.sock for wrapper in self.sockets])

@@ -53,6 +53,30 @@ async def test_shutdown_under_way(server: Gunicorn) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_shutdown_tells_whom_it_gives_up(environment: dict[str, str]) -> None:
+    """What is not through when the time is up is answered as every other thing that must wait."""
+    with gunicorn(environment, args=["--graceful-timeout=6"]) as server:
+        url = server.url
+        headers = [*form_headers(url), "Expect: 100-continue", "Content-Length: 100"]
+        async with Connection.to(url) as connection:
+            await connection.send(request(url, "POST", "/login", *headers))
+            interim = await connection.answer()
+            assert interim is not None
+            assert interim.status == 100
+            os.kill(server.pid, signal.SIGTERM)
+            answer = await connection.answer()
+            assert answer is not None
+            assert answer.status == 503
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["connection"] == "close"
+            assert b"The service is being restarted." in answer.body
+            assert await connection.rest() == b""
+        assert await exit_code(server) == 0
+        assert "path=/login status=503" in server.log()
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_shutdown_ends_what_hangs(environment: dict[str, str]) -> None:
     """A client that never finishes cannot keep the service from stopping."""
     with gunicorn(environment, worker_class="tests.live.impatient.Worker") as server:
