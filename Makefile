@@ -27,6 +27,10 @@ run: $(VENV)/run ## Serve http://127.0.0.1:5000 on SQLite, with reload (PORT cha
 test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/dev ## Run the tests of faults and of migrations at full scale, on this machine alone
+	FULL_SCALE=1 $(BIN)/python -m pytest tests/faults tests/migrations/test_concurrency.py tests/migrations/test_killed.py $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev ## Check format, lint, types and import rules
 	$(BIN)/ruff format --check .

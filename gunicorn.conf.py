@@ -43,7 +43,8 @@ if _settings.metrics_token:
 
 
 def _leave(*_: object) -> None:
-    raise SystemExit(0)
+    # No exception: raised in the middle of a driver's work, it leaves others waiting for that.
+    os._exit(0)
 
 
 # Until gunicorn's own handlers are there. The first process of a container, for which the kernel

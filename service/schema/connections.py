@@ -20,11 +20,12 @@ from service.schema.revisions import SchemaError
 logger = logging.getLogger(__name__)
 
 CONNECT_WAIT = 60.0  # seconds
-LONGEST_PAUSE = 5.0  # seconds between two attempts
-SQLITE_BUSY_TIMEOUT = 5_000  # milliseconds to wait for another writer
-# A waiting ALTER TABLE makes everybody after it wait too: it gives up, and is tried again later.
+LONGEST_PAUSE = 2.0  # seconds between two attempts
+SQLITE_BUSY_TIMEOUT = 1_000  # milliseconds to wait for another writer
+# A waiting ALTER TABLE makes everybody after it wait too: it gives up, before they do (LOCK_TIMEOUT
+# in service.config), and is tried again later.
 SESSION_SETTINGS = {
-    "lock_timeout": "3s",
+    "lock_timeout": "1s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }

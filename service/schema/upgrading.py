@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 8  # at a table that others keep locked, each as long as lock_timeout
+ATTEMPTS = 16  # at a table that others keep locked, each as long as lock_timeout
 PAUSE = 1.0  # seconds between them, in which others get on
 
 

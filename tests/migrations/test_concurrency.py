@@ -16,6 +16,7 @@ import pytest
 
 from service.schema import SchemaError, connections, head, locks, upgrade, upgrading
 from service.schema.revisions import parents
+from tests.faults.scale import scale
 from tests.migrations.databases import Database
 from tests.migrations.test_command import MIGRATE, environment
 from tests.migrations.test_killed import FORKS
@@ -46,7 +47,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
     monkeypatch.setattr(upgrading, "PAUSE", 0.05)
 
 
-def test_eight_commands_at_once(database: Database) -> None:
+@pytest.mark.parametrize("_number", range(scale(1, 20)))
+def test_eight_commands_at_once(database: Database, _number: int) -> None:
     started = [
         subprocess.Popen(MIGRATE, env=environment(database), stderr=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -57,7 +59,8 @@ def test_eight_commands_at_once(database: Database) -> None:
     assert database.revision() == head()
 
 
-def test_eight_at_once_take_over_the_flask_database(flask_database: Database) -> None:
+@pytest.mark.parametrize("_number", range(scale(2, 20)))
+def test_eight_at_once_take_over_the_flask_database(flask_database: Database, _number: int) -> None:
     told = FORKS.Queue()
     started = [
         FORKS.Process(target=_upgrade_and_tell, args=(flask_database.url, told)) for _ in range(8)

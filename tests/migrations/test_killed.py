@@ -3,16 +3,19 @@
 import asyncio
 import multiprocessing
 import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
 from service.schema import head, upgrade
+from tests.faults.scale import scale
 from tests.migrations.conftest import Factory, prepare_flask
 from tests.migrations.databases import Database
 
@@ -66,14 +69,43 @@ def test_killed(flask_database: Database, whole: Whole, point: int) -> None:
     assert flask_database.content_without_times() == whole.content
 
 
-def _upgrade_until(url: str, number: int) -> None:
-    """Runs in a process of its own, which dies just before statement or COMMIT `number`."""
+@pytest.mark.parametrize("_number", range(scale(2, 20)))
+def test_one_of_eight_is_killed(
+    flask_database: Database, whole: Whole, tmp_path: Path, _number: int
+) -> None:
+    """Whoever is the first to get so far; another one goes on from there, and all end at head."""
+    number = random.randint(1, whole.count)
+    mark = tmp_path / "somebody-died"
+    eight = [
+        FORKS.Process(target=_upgrade_until, args=(flask_database.url, number, mark))
+        for _ in range(8)
+    ]
+    for process in eight:
+        process.start()
+    for process in eight:
+        process.join(60)
+    assert sorted(process.exitcode or 0 for process in eight) == [-signal.SIGKILL, *[0] * 7]
+    assert flask_database.revision() == head()
+    assert flask_database.shape() == whole.shape
+    assert flask_database.content_without_times() == whole.content
+
+
+def _upgrade_until(url: str, number: int, mark: Path | None = None) -> None:
+    """Runs in a process of its own, which dies just before statement or COMMIT `number`.
+
+    Where there is a `mark`, only the process that makes this file dies.
+    """
     left = number
 
     def count_down() -> None:
         nonlocal left
         left -= 1
         if left == 0:
+            if mark is not None:
+                try:
+                    mark.touch(exist_ok=False)
+                except FileExistsError:
+                    return
             os.kill(os.getpid(), signal.SIGKILL)
 
     with _before_each(count_down):

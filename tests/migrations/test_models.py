@@ -102,7 +102,7 @@ def test_sql_for_the_flask_database(flask_database: Database) -> None:
 
 def test_sql_sets_our_limits_on_postgresql(on_postgresql: Database) -> None:
     text = _sql(on_postgresql, "head")
-    assert "SET lock_timeout = '3s';" in text
+    assert "SET lock_timeout = '1s';" in text
     assert "SET statement_timeout = '0';" in text
 
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service.config import Settings
+from service.config.database_parameters import LOCK_TIMEOUT
 from service.schema import SchemaError, connections, head, upgrade
 from service.schema.revisions import parents
 from tests.migrations.databases import Database
@@ -127,7 +128,8 @@ async def test_limits_of_the_session(on_postgresql: Database) -> None:
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     async with connections.connect(settings.database) as connection:
         values = [(await connection.exec_driver_sql(f"SHOW {name}")).scalar_one() for name in names]
-    assert values == ["3s", "0", "0"]
+    assert values == ["1s", "0", "0"]
+    assert LOCK_TIMEOUT > 1_000, "requests would give up while a migration still waits"
     assert settings.database.migration_connect_args["command_timeout"] is None
 
 
