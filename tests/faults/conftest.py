@@ -35,6 +35,14 @@ def database(migrated_postgresql: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Database:
+    """An empty SQLite at head, for what can only happen to one."""
+    path = tmp_path / "own.db"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    return Database(f"sqlite:///{path}")
+
+
+@pytest.fixture
 def proxy(database: Database) -> Iterator[Proxy]:
     with proxy_to(database.url) as proxy:
         yield proxy

@@ -111,29 +111,49 @@ class History:
             await self.do(random.choice(RARE) if rare else COMMON[number % len(COMMON)], reader)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
+    async def leave(self, kind: Kind, reader: Reader) -> None:
+        """The same, but hang up at some moment: whatever became of it, nobody waited to be told."""
+        text = f"{kind}-{self._tag}-{next(self._numbers)}"
+        began = time.monotonic()
+        data = message(self.url, *_request(kind, reader, text))
+        async with Connection.to(self.url) as connection:
+            # Half of them send everything; some see the answer begin.
+            await connection.send(data[: random.choice([len(data), random.randrange(len(data))])])
+            await connection.first(random.uniform(0, 0.15))
+            connection.abort()
+        took = time.monotonic() - began
+        self.operations.append(Operation(kind, reader.id, text, None, began, took))
+
     async def _send(self, kind: Kind, reader: Reader, text: str) -> Answer | None:
-        cookie = reader.cookie
-        if kind == "list":
-            return await send(self.url, "GET", "/books/", cookie=cookie)
-        if kind in ("add", "wrong"):
-            rating = str(RATING) if kind == "add" else "99"
-            fields = {"book_title": text, "book_author": AUTHOR, "book_rating": rating}
-            return await send(self.url, "POST", "/books/add", fields, cookie)
-        fields = {"email": text, "password": PASSWORD, "confirm": PASSWORD}
-        return await send(self.url, "POST", f"/{kind}", fields)
+        return await send(self.url, *_request(kind, reader, text))
+
+
+def _request(kind: Kind, reader: Reader, text: str) -> tuple[str, str, dict[str, str], str]:
+    """Method, path, form and cookie."""
+    if kind == "list":
+        return "GET", "/books/", {}, reader.cookie
+    if kind in ("add", "wrong"):
+        rating = str(RATING) if kind == "add" else "99"
+        fields = {"book_title": text, "book_author": AUTHOR, "book_rating": rating}
+        return "POST", "/books/add", fields, reader.cookie
+    return "POST", f"/{kind}", {"email": text, "password": PASSWORD, "confirm": PASSWORD}, ""
 
 
 async def send(
     url: str, method: str, path: str, fields: dict[str, str] | None = None, cookie: str = ""
 ) -> Answer | None:
     """One request on a connection of its own; None where the connection ended instead."""
-    headers = form_headers(url, cookie) if fields else [f"Cookie: {cookie}"] if cookie else []
-    data = request(url, method, path, *headers, "Connection: close", body=form(fields or {}))
     with suppress(OSError, asyncio.IncompleteReadError):
         async with Connection.to(url) as connection:
-            await connection.send(data)
+            await connection.send(message(url, method, path, fields or {}, cookie))
             return await connection.answer(method)
     return None
+
+
+def message(url: str, method: str, path: str, fields: dict[str, str], cookie: str) -> bytes:
+    """A request, after which the server is to close the connection."""
+    headers = form_headers(url, cookie) if fields else [f"Cookie: {cookie}"] if cookie else []
+    return request(url, method, path, *headers, "Connection: close", body=form(fields))
 
 
 def check_rows(history: History, database: Database) -> None:

@@ -1,6 +1,7 @@
 """A TCP proxy on 127.0.0.1 that fails in the ways that a network and a database do."""
 
 import asyncio
+import random
 import socket
 import struct
 import threading
@@ -44,6 +45,11 @@ class Proxy:
         through = through.update_query_dict({"sslmode": "disable"})
         return through.render_as_string(hide_password=False)
 
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._writers) // 2
+
     def up(self) -> None:
         """Take connections and forward everything at once. What was swallowed stays lost."""
         self._latency, self._silent, self._cut = 0.0, False, None
@@ -54,7 +60,7 @@ class Proxy:
         self._call(self._refuse())
 
     def delay(self, seconds: float) -> None:
-        """Hold everything back for this long, each way."""
+        """Hold everything back for about this long, each way."""
         self._latency = seconds
 
     def swallow(self) -> None:
@@ -155,7 +161,7 @@ class Proxy:
     async def _hold_back(self) -> None:
         await self._silence()
         if self._latency:
-            await asyncio.sleep(self._latency)
+            await asyncio.sleep(self._latency * random.uniform(0.5, 1.5))
 
     async def _silence(self) -> None:
         """For ever, when bytes are swallowed: a stream with a hole is no stream."""

@@ -1,7 +1,6 @@
 """No connection is free, or none to be had; and clients that leave give theirs back."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,16 +9,19 @@ from typing import Any
 import asyncpg
 
 from tests.faults.history import History, Reader, check_answers, check_rows, is_try_later, send
+from tests.faults.scale import scale
 from tests.faults.waiting import eventually
-from tests.live.sockets import Connection, form, form_headers, request
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn, gunicorn
 
-CLIENTS = 60
+CLIENTS = scale(60, 100)
+LEAVING = scale(200, 2000)
+POOLS = 2 * 10  # connections of two workers
 BUSY = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND pid <> pg_backend_pid() AND state <> 'idle' AND application_name = 'readlog'
 """
+OPEN = BUSY.replace("AND state <> 'idle'", "")
 
 
 @asynccontextmanager
@@ -33,7 +35,7 @@ async def session(database: Database) -> AsyncIterator[Any]:
 
 
 async def test_locked_table(service: Gunicorn, database: Database, readers: list[Reader]) -> None:
-    """Sixty clients on twenty connections that wait: soon a 503 for each, and then as before."""
+    """Many more clients than connections, which wait: soon 503 for each, and then as before."""
     history = History(service.url)
     await asyncio.gather(*(history.do("list", reader) for reader in readers))
     async with session(database) as other:
@@ -46,20 +48,21 @@ async def test_locked_table(service: Gunicorn, database: Database, readers: list
                 )
                 for number in range(CLIENTS)
             ]
-            began = time.monotonic()
-            for _ in range(5):
-                for path in ("/livez", "/login"):
-                    answer = await send(service.url, "GET", path)
-                    assert answer is not None
-                    assert answer.status == 200
-            assert time.monotonic() - began < 3, "what needs no database waited for it"
+            took = []
+            for path in ("/livez", "/login") * 5:
+                began = time.monotonic()
+                answer = await send(service.url, "GET", path)
+                took.append(time.monotonic() - began)
+                assert answer is not None
+                assert answer.status == 200
+            assert sorted(took)[len(took) // 2] < 1, "what needs no database waited for it"
             await asyncio.gather(*clients)
         waited = history.since(locked)
         assert len(waited) == CLIENTS
         assert all(op.answer and is_try_later(op.answer) for op in waited)
         # Three seconds are promised; this machine does other things meanwhile.
-        assert sorted(op.seconds for op in waited)[CLIENTS // 2] < 3
-        assert max(op.seconds for op in waited) < 6
+        assert sorted(op.seconds for op in waited)[CLIENTS // 2] < 3 + max(took)
+        assert max(op.seconds for op in waited) < 6 + max(took)
         unlocked = time.monotonic()
         await asyncio.gather(*(history.do("add", reader) for reader in readers))
         assert all(op.status == 303 for op in history.since(unlocked))
@@ -98,35 +101,27 @@ async def test_too_many_clients(
 async def test_clients_hang_up(
     service: Gunicorn, database: Database, readers: list[Reader]
 ) -> None:
-    """Two hundred leave at any moment; no connection stays busy, and no transaction open."""
+    """Many leave at any moment; no connection stays busy, and no transaction open."""
     history = History(service.url)
-
-    async def leave(number: int) -> None:
-        reader = readers[number % len(readers)]
-        fields = {"book_title": f"gone-{number}", "book_author": "George Eliot", "book_rating": "4"}
-        body = form(fields) if number % 2 else b""
-        method, path = ("POST", "/books/add") if body else ("GET", "/books/")
-        headers = form_headers(service.url, reader.cookie)
-        data = request(service.url, method, path, *headers, body=body)
-        async with Connection.to(service.url) as connection:
-            # Half of them send everything.
-            await connection.send(data[: random.choice([len(data), random.randrange(len(data))])])
-            await asyncio.sleep(random.uniform(0, 0.15))
-            connection.abort()
-
-    for start in range(0, 200, 20):
-        await asyncio.gather(*(leave(number) for number in range(start, start + 20)))
+    for start in range(0, LEAVING, 20):
+        await asyncio.gather(
+            *(
+                history.leave("add" if number % 2 else "list", readers[number % len(readers)])
+                for number in range(start, start + 20)
+            )
+        )
 
     async def all_idle() -> bool:
         return bool(database.value(BUSY) == 0)
 
     await eventually(all_idle, within=10)
-    titles = [title for (title,) in database.rows("SELECT title FROM books")]
-    assert titles
-    assert len(titles) == len(set(titles))
+    assert database.value(OPEN) <= POOLS
+    assert database.value("SELECT count(*) FROM books") > 0
+    check_rows(history, database)
+    left = time.monotonic()
     # Every connection of the pools is there to be used: more at once than one process has.
     await asyncio.gather(*(history.do("list", reader) for reader in readers * 3))
-    assert {op.status for op in history.operations} == {200}
+    assert {op.status for op in history.since(left)} == {200}
 
 
 def as_role(url: str, role: str) -> str:

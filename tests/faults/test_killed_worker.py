@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of writes."""
+"""Workers, or the whole service, that are killed in the middle of writes."""
 
 import asyncio
 import os
@@ -7,23 +7,18 @@ import sqlite3
 import time
 from pathlib import Path
 
-import pytest
-
+from tests.deploy.instances import START, instance, venv
 from tests.faults.conftest import sign_up
 from tests.faults.history import History, check_rows
+from tests.faults.scale import scale
 from tests.faults.waiting import eventually, ready
-from tests.live.processes import children
+from tests.live.processes import children, is_alive
 from tests.migrations.databases import Database
-from tests.servers import gunicorn
+from tests.servers import free_port, gunicorn
 
-KILLS = 4
-
-
-@pytest.fixture
-def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Database:
-    path = tmp_path / "own.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    return Database(f"sqlite:///{path}")
+KILLS = scale(4, 50)
+ENDS = scale(2, 20)  # of everything
+WRITERS = 40  # for two processes
 
 
 async def test_kill(database_url: str, tmp_path: Path) -> None:
@@ -60,22 +55,61 @@ async def test_kill(database_url: str, tmp_path: Path) -> None:
         check_integrity(database)
 
 
+async def test_kill_everything(database_url: str, tmp_path: Path) -> None:
+    """Who starts it again needs the port: workers whose master was killed alone leave, too."""
+    database = Database(database_url)
+    readers = await sign_up(database, tmp_path, 6)
+    environment = venv() | {
+        "HOME": str(tmp_path),
+        "CONFIG_TYPE": "testing",
+        "SECRET_KEY": "a key for tests that is 0123456789 long",
+        "DATABASE_URL": database.url,
+        "PORT": str(free_port()),
+        "WEB_CONCURRENCY": "2",
+        "RATE_LIMITS": "0",
+    }
+    history = History(f"http://127.0.0.1:{environment['PORT']}")
+    for number in range(ENDS + 1):
+        with instance(environment, tmp_path / f"log{number}", [START]) as it:
+            await asyncio.to_thread(it.wait_for_line, "Application startup complete.", 2)
+            began = time.monotonic()
+            with history.load(readers, pause=0.005):
+                await asyncio.sleep(0.5)
+                if number == ENDS:
+                    break
+                workers = children(it.pid)
+                (os.killpg if number % 2 else os.kill)(it.pid, signal.SIGKILL)
+
+                async def gone(workers: list[int] = workers) -> bool:
+                    return not any(map(is_alive, workers))
+
+                await eventually(gone, within=5)
+            await history.finish()
+            assert any(op.outcome == "ok" for op in history.since(began))
+            assert "unforeseen error" not in it.log()
+    await history.finish()
+    check_rows(history, database)
+    if database.is_sqlite:
+        check_integrity(database)
+
+
 async def test_sqlite_writers(sqlite: Database, tmp_path: Path) -> None:
-    """Two processes with ten writers each: they wait for each other, and nobody gets a 500."""
-    database, writers = sqlite, 10
-    readers = await sign_up(database, tmp_path, writers)
+    """Two processes with twenty writers each: they wait for each other, and nobody gets a 500."""
+    database = sqlite
+    readers = await sign_up(database, tmp_path, 10)
     environment = {"CONFIG_TYPE": "testing", "DATABASE_URL": database.url, "MIGRATE_ON_START": "0"}
     with gunicorn(environment) as service:
         history = History(service.url)
 
         async def write(number: int) -> None:
-            for _ in range(10):
-                await history.do("add", readers[number % writers])
+            for _ in range(scale(5, 25)):
+                await history.do("add", readers[number % len(readers)])
 
-        await asyncio.gather(*(write(number) for number in range(2 * writers)))
+        await asyncio.gather(*(write(number) for number in range(WRITERS)))
         assert {op.status for op in history.operations} <= {303, 503}
+        # One disk, which others use as well: the pool's second of patience may end on it.
         served = sum(op.status == 303 for op in history.operations)
-        assert served > 0.9 * len(history.operations)
+        assert served > len(history.operations) / 2
         assert "unforeseen error" not in service.log()
     check_rows(history, database)
     check_integrity(database)

@@ -13,13 +13,16 @@ from tests.faults.history import (
     send,
 )
 from tests.faults.proxy import Proxy
-from tests.faults.waiting import eventually, ready
+from tests.faults.scale import scale
+from tests.faults.waiting import BACK, eventually, ready
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn
 
 PROMISE = 5.0  # seconds until every request is answered, whatever the database does
 NOISE = 2.0  # times as long, on a machine that does other things meanwhile
-BACK = 5.0  # seconds until everything works again
+# Longer than a connection may be idle unseen, and than any one time-out.
+SILENCE = scale(7.0, 60.0)  # seconds
+STEP = scale(40, 3)  # bytes
 
 
 async def test_black_hole(
@@ -31,12 +34,14 @@ async def test_black_hole(
         await asyncio.sleep(1)
         silent = time.monotonic()
         proxy.swallow()
-        # Longer than a connection may be idle unseen, and than any one time-out.
-        await asyncio.sleep(7)
-        for path in ("/livez", "/login", "/static/app.css"):
-            answer = await send(service.url, "GET", path)
-            assert answer is not None
-            assert answer.status == 200, path
+        slowest = 0.0
+        while (asked := time.monotonic()) - silent < SILENCE:
+            for path in ("/livez", "/login", "/static/app.css"):
+                answer = await send(service.url, "GET", path)
+                assert answer is not None
+                assert answer.status == 200, path
+            slowest = max(slowest, time.monotonic() - asked)
+            await asyncio.sleep(0.2)
         assert await ready(service.url, 503)()
         proxy.up()
         back = time.monotonic()
@@ -46,7 +51,8 @@ async def test_black_hole(
     await history.finish()
     check_answers(history.operations, within=PROMISE * NOISE)
     during = [op for op in history.since(silent) if op.began < back - 1]
-    assert typical(during) <= PROMISE
+    # What the machine, and not the database, makes people wait for, others waited for as well.
+    assert typical(during) <= PROMISE + slowest
     # Each reader's next operation begins when the last has ended: they do not pile up, or stop.
     assert len(during) >= len(readers)
     assert all(op.outcome == "ok" for op in history.since(back + BACK) if op.kind != "wrong")
@@ -64,16 +70,19 @@ async def test_slow(
     """With 300 ms for each round trip some may be asked to try later; most are served."""
     history = History(service.url)
     proxy.delay(0.15)
+
+    async def most_are_served() -> bool:
+        served = [op.outcome != "unknown" for op in history.since(time.monotonic() - 5)]
+        return sum(served) > max(len(served) / 2, len(readers))
+
     with history.load(readers):
         # Connecting alone is a dozen of them; it takes longer than anybody waits for it.
-        await asyncio.sleep(7)
-        settled = time.monotonic()
-        await asyncio.sleep(5)
-        served = [op.outcome != "unknown" for op in history.since(settled)]
+        await eventually(most_are_served, within=30)
+        await asyncio.sleep(scale(1, 60))
+        assert await most_are_served()
         proxy.up()
     await history.finish()
     check_answers(history.operations)
-    assert sum(served) > len(served) / 2
     check_rows(history, database)
 
 
@@ -100,9 +109,9 @@ async def test_cut_anywhere(
     """Whichever byte is the last that the database hears of a write."""
     history = History(service.url)
     await history.do("add", readers[0])
-    for count in range(0, 1200, 40):
+    for count in range(0, 1200, STEP):
         proxy.cut_after(count)
-        await history.do("add", readers[count // 40 % 7])
+        await history.do("add", readers[count // STEP % 7])
     check_answers(history.operations)
     assert proxy.cuts > 10
     proxy.up()

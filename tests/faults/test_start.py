@@ -1,10 +1,14 @@
 """A database that is not there when the service starts; and how soon /readyz tells."""
 
+import asyncio
+from pathlib import Path
+
+from tests.deploy.instances import START, instance, venv
 from tests.faults.history import History, Reader, check_rows, send
 from tests.faults.proxy import Proxy
 from tests.faults.waiting import eventually, ready
 from tests.migrations.databases import Database
-from tests.servers import Gunicorn, gunicorn
+from tests.servers import Gunicorn, free_port, gunicorn
 
 FLIP = 2.0  # seconds until /readyz tells
 NOISE = 2.0  # times as long, on a machine that does other things meanwhile
@@ -31,6 +35,19 @@ async def test_not_up_yet(
         assert service.process.poll() is None
         assert "unforeseen error" not in service.log()
     check_rows(history, database)
+
+
+async def test_not_up_yet_and_to_be_migrated(
+    environment: dict[str, str], proxy: Proxy, tmp_path: Path
+) -> None:
+    """What migrates first waits, knocks every other second, and then serves: no restart."""
+    variables = venv() | environment | {"PORT": str(free_port()), "MIGRATE_ON_START": "1"}
+    proxy.down()
+    with instance(variables | {"HOME": str(tmp_path)}, tmp_path / "log", [START]) as it:
+        await asyncio.to_thread(it.wait_for_line, "waiting for the database", 4)
+        proxy.up()
+        await eventually(ready(it.url), within=5 * NOISE)
+        assert it.stop() == 0
 
 
 async def test_ready_tells_both_ways(service: Gunicorn, proxy: Proxy) -> None:

@@ -45,10 +45,14 @@ class Connection:
         own_end = socket.socket()
         own_end.setblocking(False)
         own_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        async with asyncio.timeout(TIMEOUT):
-            loop = asyncio.get_running_loop()
-            await loop.sock_connect(own_end, (address.hostname, address.port))
-            streams = await asyncio.open_connection(sock=own_end, limit=buffer)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(own_end, (address.hostname, address.port))
+                streams = await asyncio.open_connection(sock=own_end, limit=buffer)
+        except BaseException:
+            own_end.close()
+            raise
         connection = cls(*streams)
         try:
             yield connection
@@ -82,6 +86,13 @@ class Connection:
             return None
         except ConnectionError:
             return None
+
+    async def first(self, seconds: float) -> bytes:
+        """What comes within so many seconds, as soon as anything does."""
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._reader.read(2**16)
+        return b""
 
     async def rest(self) -> bytes:
         """What still comes until the other side hangs up, which it must do."""
