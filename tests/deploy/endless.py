@@ -5,9 +5,18 @@ import sys
 import time
 from typing import Any
 
+from service import worker
 from service.asgi_types import ASGIApp, Receive, Scope, Send
 
 WORK = 0.002  # seconds of the processor for each answer, so that a few clients are a load
+
+
+class LingeringWorker(worker.Worker):
+    """Waits so long for requests on their way that a slow test can still send them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        worker.LINGER = 2.5
+        super().__init__(*args, **kwargs)
 
 
 def create_app() -> ASGIApp:

@@ -74,15 +74,19 @@ class Client:
 
 
 async def until_refused(url: str, *headers: str) -> Counter[str]:
-    """What became of one client's requests, until nobody listens any more."""
+    """What became of one client's requests, until nobody listens any more.
+
+    "lost" are those on a connection on which others were answered before.
+    """
     seen = Counter[str]()
     async with Client() as client:
         while True:
+            kept = bool(client.where)
             try:
                 await client.ask(url, ["GET / HTTP/1.1", "Host: x", *headers])
             except ConnectionRefusedError:
                 return seen
             except (OSError, EOFError):
-                seen["lost"] += 1
+                seen["lost" if kept else "not let in"] += 1
             else:
                 seen["answered"] += 1

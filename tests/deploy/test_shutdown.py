@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.live.sockets import Connection, request
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 CLIENTS = 30
+ATTEMPTS = 4
 GRACE = 8  # seconds, for 25: the worker's own limit is five less
 GOOD_ORDER = "the application has ended in good order"
 
@@ -33,12 +34,20 @@ def command() -> list[str]:
 
 
 @pytest.fixture
-def server(
-    command: list[str], variables: dict[str, str], sqlite_url: str, tmp_path: Path
-) -> Iterator[Instance]:
-    with instance(variables | {"DATABASE_URL": sqlite_url}, tmp_path / "log", command) as it:
-        it.wait()
+def environment(variables: dict[str, str], sqlite_url: str) -> dict[str, str]:
+    return variables | {"DATABASE_URL": sqlite_url}
+
+
+@contextmanager
+def serving(command: list[str], environment: dict[str, str], log_path: Path) -> Iterator[Instance]:
+    with instance(environment, log_path, command) as it:
         it.wait_for_line("Application startup complete.", times=2)
+        yield it
+
+
+@pytest.fixture
+def server(command: list[str], environment: dict[str, str], tmp_path: Path) -> Iterator[Instance]:
+    with serving(command, environment, tmp_path / "log") as it:
         yield it
 
 
@@ -50,35 +59,59 @@ async def stop(server: Instance, *kinds: signal.Signals, group: bool = False) ->
 
 
 @pytest.mark.parametrize("headers", [[], ["Connection: close"]], ids=["kept", "new"])
-async def test_load(server: Instance, headers: list[str]) -> None:
+async def test_load(
+    command: list[str], environment: dict[str, str], tmp_path: Path, headers: list[str]
+) -> None:
     """Every request that was sent is answered: on kept connections, and on those that wait.
 
-    Of new connections the kernel may take in a few more between our last look and the closing;
-    without that look it would be one of each client.
+    Of new connections the kernel may take in a few more between our last look and the closing,
+    and many where the machine does something else just then; without that look it would be one of
+    each client, every time.
     """
-    clients = [asyncio.create_task(until_refused(server.url, *headers)) for _ in range(CLIENTS)]
-    await asyncio.sleep(1)
-    assert await stop(server) < GRACE
-    seen = sum(await asyncio.gather(*clients), Counter[str]())
-    assert seen["lost"] < (CLIENTS / 4 if headers else 1)
-    assert seen["answered"] > CLIENTS
-    assert "Traceback" not in server.log()
+    not_let_in = []
+    for number in range(ATTEMPTS):
+        with serving(command, environment, tmp_path / f"log{number}") as server:
+            asking = [until_refused(server.url, *headers) for _ in range(CLIENTS)]
+            clients = [asyncio.create_task(each) for each in asking]
+            await asyncio.sleep(1)
+            assert await stop(server) < GRACE
+            seen = sum(await asyncio.gather(*clients), Counter[str]())
+        assert seen["lost"] == 0
+        assert seen["answered"] > CLIENTS
+        assert "Traceback" not in server.log()
+        assert server.log().count(GOOD_ORDER) == 2
+        not_let_in.append(seen["not let in"])
+        if not_let_in[-1] < CLIENTS / 4:
+            return
+    pytest.fail(f"of {CLIENTS} clients connected, and were not let in: {not_let_in}")
+
+
+async def test_idle_connections(
+    command: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Those that were used and those that never were; soon, but not before what is on its way."""
+    command = [*command[:-1], "--worker-class", "tests.deploy.endless.LingeringWorker", command[-1]]
+    with serving(command, environment, tmp_path / "log") as server:
+        async with Connection.to(server.url) as used, Connection.to(server.url) as new:
+            await used.send(request(server.url, "GET", "/"))
+            assert await used.answer() is not None
+            stopping = asyncio.create_task(stop(server))
+            await asyncio.to_thread(server.wait_for_line, "Shutting down", 2)
+            for connection in (used, new):
+                await connection.send(request(server.url, "GET", "/"))
+                answer = await connection.answer()
+                assert answer is not None
+                assert answer.headers["connection"] == "close"
+            assert await stopping < GRACE
     assert server.log().count(GOOD_ORDER) == 2
 
 
-async def test_idle_connections(server: Instance) -> None:
-    """Those that were used and those that never were; soon, but not before what is on its way."""
+async def test_idle_connections_are_closed(server: Instance) -> None:
     async with Connection.to(server.url) as used, Connection.to(server.url) as new:
         await used.send(request(server.url, "GET", "/"))
         assert await used.answer() is not None
-        stopping = asyncio.create_task(stop(server))
-        await asyncio.sleep(0.3)
-        for connection in (used, new):
-            await connection.send(request(server.url, "GET", "/"))
-            answer = await connection.answer()
-            assert answer is not None
-            assert answer.headers["connection"] == "close"
-        assert await stopping < GRACE
+        assert await stop(server) < GRACE
+        assert await used.rest() == await new.rest() == b""
     assert server.log().count(GOOD_ORDER) == 2
 
 

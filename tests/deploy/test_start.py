@@ -163,7 +163,7 @@ async def test_nothing_is_left_in_slow_places(
     home.mkdir()
     more = {"DATABASE_URL": sqlite_url, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
     with instance(variables | more, tmp_path / "log") as it:
-        it.wait()
+        it.wait_for_line("Application startup complete.")
         [worker] = children(it.pid)
         folder = Path(f"/proc/{worker}/fd")
         files = [os.readlink(folder / name) for name in os.listdir(folder)]

@@ -98,7 +98,7 @@ async def test_slow_readers(impatient_server: Gunicorn) -> None:
     async def read_nothing() -> None:
         async with Connection.to(url, buffer=4096) as connection:
             await connection.send(request(url, "GET", "/static/app.css") * asked)
-            await asyncio.sleep(3 * PATIENCE)
+            await asyncio.sleep(5 * PATIENCE)  # to write until it cannot, and to wait as it does
             assert len(await connection.rest()) < whole
 
     async with asyncio.timeout(2 * PATIENT):
