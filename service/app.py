@@ -27,6 +27,7 @@ from service.config import ConfigurationError, Settings
 from service.security.headers import SecurityHeaders
 from service.status import blueprint as status
 from service.users.routes import blueprint as users
+from service.users.token_routes import blueprint as tokens
 
 
 def create_app(settings: Settings | None = None) -> Quart:
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Quart:
 
     app.register_blueprint(status)
     app.register_blueprint(users)
+    app.register_blueprint(tokens)
     app.register_blueprint(books)
     api.init_app(app)
 

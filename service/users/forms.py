@@ -55,20 +55,44 @@ MAX_LIFETIME = 366 * DAY
 DEFAULT_LIFETIME = 90 * DAY
 
 
+TokenName = Annotated[str, Meta(min_length=1, max_length=TOKEN_NAME_MAX_LENGTH, pattern=r"\S")]
+TokenScopes = Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
+NAME_MESSAGE = f"Enter a name of 1 to {TOKEN_NAME_MAX_LENGTH} characters."
+
+
 class TokenWish(Shape, frozen=True, kw_only=True):
     """An access token as somebody wants it."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=TOKEN_NAME_MAX_LENGTH, pattern=r"\S")]
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))] = field(
-        default_factory=lambda: ["books:read", "books:write"]
-    )
+    name: TokenName
+    scopes: TokenScopes = field(default_factory=lambda: ["books:read", "books:write"])
     expires_in: Annotated[int, Meta(ge=MIN_LIFETIME, le=MAX_LIFETIME)] = DEFAULT_LIFETIME
 
     messages: ClassVar = {
-        "name": f"Enter a name of 1 to {TOKEN_NAME_MAX_LENGTH} characters.",
+        "name": NAME_MESSAGE,
         "scopes": f"Choose one or more of {', '.join(SCOPES)}.",
         "expires_in": f"Choose a time of {MIN_LIFETIME} to {MAX_LIFETIME} seconds.",
     }
+
+
+class TokenForm(Shape, frozen=True, kw_only=True):
+    """The same on a page: a lifetime from a few, and the password of whoever wants it."""
+
+    name: TokenName
+    scopes: TokenScopes
+    days: Literal["7", "30", "90", "365"]
+    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
+
+    messages: ClassVar = {
+        "name": NAME_MESSAGE,
+        "scopes": "Tick at least one thing that it may do.",
+        "days": "Choose one of these times.",
+        "password": Credentials.messages["password"],
+    }
+
+    @property
+    def wish(self) -> TokenWish:
+        """What the rules take."""
+        return TokenWish(name=self.name, scopes=self.scopes, expires_in=int(self.days) * DAY)
 
 
 def new_email(text: str) -> str:

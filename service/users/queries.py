@@ -105,6 +105,16 @@ class TokenRow(NamedTuple):
     last_used_at: datetime | None
 
 
+_TOKEN = (
+    AccessToken.id,
+    AccessToken.name,
+    AccessToken.scopes,
+    AccessToken.created_at,
+    AccessToken.expires_at,
+    AccessToken.last_used_at,
+)
+
+
 async def count_tokens(session: AsyncSession, user_id: int, now: datetime) -> int:
     """How many tokens of this person can be used."""
     usable = (AccessToken.user_id == user_id, AccessToken.expires_at > now)
@@ -116,19 +126,27 @@ async def list_tokens(
 ) -> Sequence[TokenRow]:
     """The tokens of this person that can be used, newest first; their number is bounded."""
     result = await connection.execute(
-        select(
-            AccessToken.id,
-            AccessToken.name,
-            AccessToken.scopes,
-            AccessToken.created_at,
-            AccessToken.expires_at,
-            AccessToken.last_used_at,
-        )
+        select(*_TOKEN)
         .where(AccessToken.user_id == user_id, AccessToken.expires_at > now)
         .order_by(AccessToken.id.desc())
         .limit(1000)
     )
     return [TokenRow(*row) for row in result]
+
+
+async def get_token(
+    connection: AsyncConnection, user_id: int, token_id: int, now: datetime
+) -> TokenRow | None:
+    """A token of this person that can be used, or None."""
+    result = await connection.execute(
+        select(*_TOKEN).where(
+            AccessToken.id == token_id,
+            AccessToken.user_id == user_id,
+            AccessToken.expires_at > now,
+        )
+    )
+    row = result.first()
+    return None if row is None else TokenRow(*row)
 
 
 async def delete_token(

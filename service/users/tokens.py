@@ -63,6 +63,14 @@ async def list_tokens(connection: AsyncConnection, owner: int) -> Sequence[queri
     return await queries.list_tokens(connection, owner, utc_now())
 
 
+async def get_token(connection: AsyncConnection, owner: int, token_id: int) -> queries.TokenRow:
+    """One token of this person. Raises TokenNotFoundError."""
+    token = await queries.get_token(connection, owner, token_id, utc_now())
+    if token is None:
+        raise TokenNotFoundError
+    return token
+
+
 async def revoke_token(session: AsyncSession, owner: int, token_id: int) -> str:
     """End a token at once; returns its name. Raises TokenNotFoundError."""
     name = await queries.delete_token(session, owner, token_id, utc_now())

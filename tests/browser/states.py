@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 from tests.browser.sites import Site, new_email
 from tests.browser.tabs import Tab
+from tests.people import PASSWORD
+from tests.users.token_forms import has_tokens
 
 Arrive = Callable[[Tab, Site], Awaitable[None]]
 
 # One word without a place to break it: the longest that a title may be.
 UNBROKEN = "W" * 500
+TOKENS = ["Backup of my books", "W" * 100, "סקריפט גיבוי", "A name of several words, " * 4]
 LOGIN = {"E-mail address": "nobody@example.com", "Password": "not the right one"}
 # Login failures of one account after which the next is refused.
 FAILURES_ALLOWED = 10
@@ -140,6 +143,73 @@ async def edit_refused(tab: Tab, site: Site) -> None:
     await STATES["edit"].arrive(tab, site)
     await tab.fill({"Title": "", "Rating (optional)": "many"})
     await tab.press("Save changes")
+
+
+@state(409)
+async def edit_changed_meanwhile(tab: Tab, site: Site) -> None:
+    """In another window, to the longest title that there may be."""
+    await STATES["edit"].arrive(tab, site)
+    other = await tab.context.new_page()
+    await other.goto(tab.page.url)
+    await other.get_by_label("Title", exact=True).fill(UNBROKEN)
+    await other.locator("main").get_by_role("button", name="Save changes").click()
+    await other.close()
+    await tab.fill({"Title": "Emma, or what I typed"})
+    await tab.press("Save changes")
+
+
+visit_signed_in("tokens_empty", "/profile/tokens")
+
+
+async def visit_tokens(tab: Tab, site: Site, *names: str) -> None:
+    """The page of somebody who has tokens of these names."""
+    person = await site.person()
+    await has_tokens(site.app, person, *names)
+    await tab.sign_in(person)
+    await tab.goto("/profile/tokens")
+
+
+@state(200)
+async def tokens_several(tab: Tab, site: Site) -> None:
+    await visit_tokens(tab, site, *TOKENS)
+
+
+@state(200)
+async def tokens_as_many_as_may_be(tab: Tab, site: Site) -> None:
+    await visit_tokens(tab, site, *(f"Token {number}" for number in range(100)))
+
+
+@state(200)
+async def token_revoke(tab: Tab, site: Site) -> None:
+    await visit_tokens(tab, site, "W" * 100)
+    await tab.follow("Revoke " + "W" * 100)
+
+
+@state(200)
+async def token_revoked(tab: Tab, site: Site) -> None:
+    await STATES["token_revoke"].arrive(tab, site)
+    await tab.press("Revoke token")
+
+
+@state(422)
+async def token_refused(tab: Tab, site: Site) -> None:
+    await STATES["tokens_empty"].arrive(tab, site)
+    await tab.page.get_by_label("Read your books").uncheck()
+    await tab.press("Make token")
+
+
+@state(401)
+async def token_wrong_password(tab: Tab, site: Site) -> None:
+    await STATES["tokens_empty"].arrive(tab, site)
+    await tab.fill({"Name": "Backup", "Your password": "not the right one"})
+    await tab.press("Make token")
+
+
+@state(201)
+async def token_made(tab: Tab, site: Site) -> None:
+    await STATES["tokens_empty"].arrive(tab, site)
+    await tab.fill({"Name": "W" * 100, "Your password": PASSWORD})
+    await tab.press("Make token")
 
 
 @state(200)

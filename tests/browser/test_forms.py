@@ -13,6 +13,8 @@ WRONG_FIELDS = {
     "login_refused": {"email", "password"},
     "add_refused": {"book_title", "book_author", "book_rating"},
     "edit_refused": {"book_title", "book_rating"},
+    "token_refused": {"name", "scopes", "password"},
+    "token_wrong_password": {"password"},
 }
 
 
@@ -44,7 +46,7 @@ async def test_forms_tell_errors(open_tab: OpenTab, faulty_site: Site, name: str
     assert wrong == WRONG_FIELDS[name]
 
 
-@pytest.mark.parametrize("name", ["register", "login", "add", "edit"])
+@pytest.mark.parametrize("name", ["register", "login", "add", "edit", "tokens_empty"])
 async def test_forms_without_errors(open_tab: OpenTab, faulty_site: Site, name: str) -> None:
     """A form that nobody has sent yet accuses nobody."""
     tab = await open_tab(faulty_site)
