@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -15,6 +16,7 @@ import msgspec
 
 from service.exceptions import FieldError, InvalidInputError
 
+MAX_ERRORS = 100  # told at once: a body of nonsense must not have a longer answer
 # One spelling for each number: no sign, space, leading zero or digit of another script.
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})", re.ASCII)
 
@@ -58,8 +60,8 @@ def check_text(shape: type[ShapeT], texts: Mapping[str, str], *, prefix: str = "
 
 
 def check(shape: type[ShapeT], values: Mapping[str, object], *, prefix: str = "") -> ShapeT:
-    """The shape filled from typed values. Raises InvalidInputError that names all wrong fields."""
-    errors = list(_problems(shape, values, prefix))
+    """The shape filled from typed values. Raises InvalidInputError that names what is wrong."""
+    errors = list(islice(_problems(shape, values, prefix), MAX_ERRORS))
     if errors:
         raise InvalidInputError(*errors)
     return msgspec.convert(values, shape)

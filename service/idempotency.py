@@ -5,15 +5,22 @@ The key is kept in the transaction of the work itself: both are there, or neithe
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, func, literal, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.exceptions import ConflictError, FieldError, InvalidInputError, TryLaterError
+from service.exceptions import (
+    ConflictError,
+    FieldError,
+    InvalidInputError,
+    NotAuthenticatedError,
+    TryLaterError,
+)
 from service.models import IdempotencyKey, utc_now
 
 LIFETIME = timedelta(hours=24)
@@ -62,7 +69,8 @@ class Key(NamedTuple):
 async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
     """Take a key, for the rest of the transaction; or the answer that was given with it.
 
-    Raises StillRunningError, and InvalidInputError where it was taken by another request.
+    Raises StillRunningError, InvalidInputError where it was taken by another request, and
+    NotAuthenticatedError where its owner is gone.
     """
     now = utc_now()
     values = {
@@ -85,16 +93,16 @@ async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
     columns = IdempotencyKey.__table__.c
     row = select(*(literal(value, columns[name].type) for name, value in values.items()))
     statement = insert(IdempotencyKey).from_select(list(values), row.where(free))
-    taken = await session.scalar(
-        statement.on_conflict_do_update(
-            index_elements=[IdempotencyKey.key],
-            set_={name: statement.excluded[name] for name in values},
-            where=IdempotencyKey.created_at <= now - LIFETIME,
-        ).returning(IdempotencyKey.key)
+    statement = statement.on_conflict_do_update(
+        index_elements=[IdempotencyKey.key],
+        set_={name: statement.excluded[name] for name in values},
+        where=IdempotencyKey.created_at <= now - LIFETIME,
     )
-    if taken is not None:
-        return None
-    return await _stored(session, key)
+    try:
+        taken = await session.scalar(statement.returning(IdempotencyKey.key))
+    except IntegrityError as error:  # the one thing that the row refers to
+        raise NotAuthenticatedError("This account was deleted.") from error
+    return None if taken is not None else await _stored(session, key, now - LIFETIME)
 
 
 async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
@@ -113,7 +121,7 @@ async def delete_expired(connection: AsyncConnection) -> None:
     await connection.execute(delete(IdempotencyKey).where(expired))
 
 
-async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:
+async def _stored(session: AsyncSession, key: Key, expired: datetime) -> StoredAnswer:
     stored = (
         await session.execute(
             select(
@@ -121,7 +129,7 @@ async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:
                 IdempotencyKey.status,
                 IdempotencyKey.headers,
                 IdempotencyKey.body,
-            ).where(IdempotencyKey.key == key.key)
+            ).where(IdempotencyKey.key == key.key, IdempotencyKey.created_at > expired)
         )
     ).one_or_none()
     if stored is None:

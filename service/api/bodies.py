@@ -12,21 +12,28 @@ from service.exceptions import FieldError, InvalidInputError
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+MAX_ACCEPT = 2048  # characters; the time to read them grows with the square of their number
 
 
-def answer(value: Any = None, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A value as JSON."""
-    body = b"" if value is None else msgspec.json.encode(value)
-    response = Response(body, status, headers, content_type=JSON)
-    if value is None:
-        del response.headers["Content-Type"]
+    return Response(msgspec.json.encode(value), status, headers, content_type=JSON)
+
+
+def bare(status: int, headers: dict[str, str] | None = None) -> Response:
+    """An answer that has no body, and says nothing of one: 204 and 304 must not."""
+    response = Response(b"", status, headers)
+    del response.headers["Content-Type"]
+    del response.headers["Content-Length"]
     return response
 
 
 def check_accept() -> None:
     """Whether the caller takes JSON. Raises NotAcceptable."""
     accept = request.headers.get("Accept")
-    if accept and accept != "*/*" and not request.accept_mimetypes[JSON]:
+    if not accept or accept == "*/*":
+        return
+    if len(accept) > MAX_ACCEPT or not request.accept_mimetypes[JSON]:
         raise NotAcceptable
 
 

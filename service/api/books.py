@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
 
 from service.api import cursors
-from service.api.bodies import JSON, MERGE_PATCH, answer
+from service.api.bodies import JSON, MERGE_PATCH, answer, bare
 from service.api.conditions import etag_of_book, etag_of_list, not_modified, versions_to_change
 from service.api.operations import Call, operation
 from service.books import queries, shelf
@@ -78,24 +78,23 @@ async def list_books(call: Call) -> Response:
     books there are. An unchanged list is 304 without being read.
     """
     query: ListQuery = call.query
-    etag = etag_of_list(call.caller.user.books_revision)
-    if unchanged := not_modified(etag):
-        return unchanged
     order = query.sort
     place = None if query.after is UNSET else cursors.read_cursor(query.after, order)
-    rows = await queries.list_books_in_order(
-        call.connection, call.owner, order, place, query.limit + 1
-    )
+    etag = etag_of_list(call.owner, call.caller.user.books_revision)
+    if unchanged := not_modified(etag):
+        return unchanged
+    wanted = (call.connection, call.owner, order, place, query.limit + 1)
+    total: int | UnsetType = UNSET
+    if query.count:
+        total, rows = await queries.count_and_list_books(*wanted)
+    else:
+        rows = await queries.list_books_in_order(*wanted)
     books, more = rows[: query.limit], len(rows) > query.limit
     after = cursors.cursor(order, queries.place_of(books[-1], order)) if more else None
-    found = BookList(books, after)
     headers = {"ETag": etag}
-    if query.count:
-        count = await queries.count_books(call.connection, call.owner)
-        found = msgspec.structs.replace(found, count=count)
     if after is not None:
         headers["Link"] = _link(query, after)
-    return answer(found, headers=headers)
+    return answer(BookList(books, after, total), headers=headers)
 
 
 @blueprint.post("")
@@ -145,7 +144,7 @@ async def change_book(call: Call, book_id: int) -> Response:
 async def delete_book(call: Call, book_id: int) -> Response:
     """Take a book off your list."""
     await shelf.delete_book(call.session, call.owner, book_id, versions_to_change(book_id))
-    return answer(status=204)
+    return bare(204)
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -13,7 +13,7 @@ from quart import Response, request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service import db, idempotency
-from service.api.authentication import Caller, authenticate
+from service.api.authentication import Caller, authenticate, require_session
 from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
@@ -106,6 +106,8 @@ async def _read(declared: Operation, scope: str, view: View, path: dict[str, Any
 async def _write(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
     async with db.read() as connection:
         caller = await authenticate(connection, scope)
+    if declared.session_only:
+        require_session(caller)
     await take(WRITES_PER_USER.of(str(caller.user.id)))
     body = await _read_body(declared)
     if declared.session_only:
@@ -144,11 +146,11 @@ async def _read_body(declared: Operation) -> Any:
 
 
 async def _key(declared: Operation, caller: Caller) -> Key | None:
-    text = request.headers.get("Idempotency-Key")
-    if text is None or not declared.repeatable:
+    texts = request.headers.getlist("Idempotency-Key")
+    if not texts or not declared.repeatable:
         return None
     method, address = request.method.encode(), request.scope["raw_path"]
-    return Key.of(caller.user.id, text, method, address, await read_bytes())
+    return Key.of(caller.user.id, ", ".join(texts), method, address, await read_bytes())
 
 
 async def _stored(response: Response) -> StoredAnswer:

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from quart import Blueprint, Response
 
-from service.api.bodies import answer
+from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import NotFoundError
 from service.models import utc_now
@@ -55,4 +55,4 @@ async def end_session(call: Call, session_id: int) -> Response:
     """That browser is signed out from its next request on."""
     if not await queries.end_session(call.session, call.owner, session_id):
         raise SessionNotFoundError
-    return answer(status=204)
+    return bare(204)

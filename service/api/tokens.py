@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response
 
-from service.api.bodies import answer
+from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import InsufficientScopeError
 from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
@@ -100,7 +100,7 @@ async def list_tokens(call: Call) -> Response:
 async def revoke_token(call: Call, token_id: int) -> Response:
     """It is refused from the next request on, by every worker."""
     await tokens.revoke_token(call.session, call.owner, token_id)
-    return answer(status=204)
+    return bare(204)
 
 
 @blueprint.delete("/current")
@@ -110,7 +110,7 @@ async def revoke_current_token(call: Call) -> Response:
     if call.caller.token_id is None:
         raise InsufficientScopeError("This call was made with a session, not with a token.")
     await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
-    return answer(status=204)
+    return bare(204)
 
 
 def _scopes(text: str) -> list[Scope]:

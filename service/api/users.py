@@ -9,10 +9,12 @@ from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response
 
 from service import db
-from service.api.authentication import Caller, require_session
-from service.api.bodies import JSON, MERGE_PATCH, answer
+from service.api.authentication import Caller
+from service.api.bodies import JSON, MERGE_PATCH, answer, bare
 from service.api.operations import Call, operation
+from service.auth import renew_session
 from service.context import get_password_hasher, get_settings
+from service.exceptions import FieldError, InvalidInputError
 from service.forms import Shape
 from service.limiting import (
     LOGIN_PER_ACCOUNT,
@@ -22,7 +24,7 @@ from service.limiting import (
     take,
 )
 from service.users import accounts, queries
-from service.users.forms import EMAIL_MESSAGE, Registration
+from service.users.forms import EMAIL_MESSAGE, Registration, new_email
 from service.users.passwords import check_new_password
 from service.users.verification import verified
 
@@ -105,21 +107,20 @@ async def get_me(call: Call) -> Response:
 async def change_me(caller: Caller, body: UserPatch) -> Response:
     """Only for people who are signed in: no token may do it.
 
-    A new password ends every token, and every session but this one.
+    A new password ends every token, and every session but this one, whose cookie changes.
     """
-    require_session(caller)
     user = caller.user
     async with verified(user.email, body.current_password):
         pass  # no connection is held while the new one is hashed
-    email = user.email if body.email is UNSET else body.email
-    hashed = None if body.password is UNSET else await _hash(email, body.password)
+    email, hashed = await _checked(user.email, body)
     async with db.transaction() as session:
         if body.email is not UNSET:
-            email = await accounts.change_email(session, user.id, body.email)
-        if hashed is not None:
+            email = await accounts.change_email(session, user.id, email)
+        if hashed is not None and caller.session_id is not None:
             await queries.set_password_hash(session, user.id, hashed)
             await queries.delete_other_sessions(session, user.id, caller.session_id)
             await queries.delete_tokens(session, user.id)
+            await renew_session(session, caller.session_id)
     return answer(UserOut(user.id, email, user.registered_on))
 
 
@@ -128,11 +129,25 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
 async def delete_me(call: Call) -> Response:
     """For good, with every book, session and token."""
     await queries.delete_user(call.session, call.owner)
-    return answer(status=204)
+    return bare(204)
 
 
-async def _hash(email: str, password: str) -> str:
-    await asyncio.to_thread(
-        check_new_password, password, email, min_length=get_settings().password_min_length
-    )
-    return await get_password_hasher().hash(password)
+async def _checked(email: str, body: UserPatch) -> tuple[str, str | None]:
+    """The address, and the hash of a new password. Raises InvalidInputError about both."""
+    errors: list[FieldError] = []
+    if body.email is not UNSET:
+        try:
+            email = new_email(body.email)
+        except InvalidInputError as error:
+            errors.extend(error.errors)
+    if body.password is not UNSET:
+        length = get_settings().password_min_length
+        try:
+            await asyncio.to_thread(check_new_password, body.password, email, min_length=length)
+        except InvalidInputError as error:
+            errors.extend(error.errors)
+    if errors:
+        raise InvalidInputError(*errors)
+    if body.password is UNSET:
+        return email, None
+    return email, await get_password_hasher().hash(body.password)

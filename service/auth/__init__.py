@@ -2,7 +2,7 @@
 
 from service.auth.current import current_user, login_required, login_required_to_read, public
 from service.auth.queries import SignedInUser
-from service.auth.sessions import sign_in, sign_out
+from service.auth.sessions import renew_session, sign_in, sign_out
 
 __all__ = [
     "SignedInUser",
@@ -10,6 +10,7 @@ __all__ = [
     "login_required",
     "login_required_to_read",
     "public",
+    "renew_session",
     "sign_in",
     "sign_out",
 ]

@@ -88,6 +88,20 @@ async def add_session(
     )
 
 
+async def replace_token_hash(
+    session: AsyncSession, session_id: int, token_hash: bytes
+) -> tuple[datetime, datetime] | None:
+    """Give a session another token; returns when it began and when it ends, or None."""
+    result = await session.execute(
+        update(Session)
+        .where(Session.id == session_id)
+        .values(token_hash=token_hash)
+        .returning(Session.created_at, Session.expires_at)
+    )
+    row = result.one_or_none()
+    return None if row is None else (row.created_at, row.expires_at)
+
+
 async def delete_session(session: AsyncSession, token_hash: bytes) -> None:
     """End one session."""
     await session.execute(delete(Session).where(Session.token_hash == token_hash))

@@ -38,18 +38,17 @@ async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False
     await queries.add_session(session, hash_token(token), user_id, now, now + lifetime)
     max_age = int(lifetime.total_seconds()) if remember else None
 
-    @after_this_request
-    async def set_cookie(response: ResponseTypes) -> ResponseTypes:
-        if response.status_code < 400:
-            response.set_cookie(
-                cookie_name(),
-                token,
-                max_age=max_age,
-                secure=get_settings().secure_cookies,
-                httponly=True,
-                samesite="Lax",
-            )
-        return response
+    _set_cookie(token, max_age)
+
+
+async def renew_session(session: AsyncSession, session_id: int) -> None:
+    """Give this browser's session another token, so that nobody else who has the old one stays."""
+    token, now = new_token(), utc_now()
+    times = await queries.replace_token_hash(session, session_id, hash_token(token))
+    if times is not None:
+        created_at, expires_at = times
+        remembered = expires_at - created_at > SESSION_LIFETIME
+        _set_cookie(token, int((expires_at - now).total_seconds()) if remembered else None)
 
 
 async def sign_out(session: AsyncSession) -> None:
@@ -62,6 +61,21 @@ async def sign_out(session: AsyncSession) -> None:
         if response.status_code < 400:
             response.delete_cookie(
                 cookie_name(),
+                secure=get_settings().secure_cookies,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+
+def _set_cookie(token: str, max_age: int | None) -> None:
+    @after_this_request
+    async def set_cookie(response: ResponseTypes) -> ResponseTypes:
+        if response.status_code < 400:
+            response.set_cookie(
+                cookie_name(),
+                token,
+                max_age=max_age,
                 secure=get_settings().secure_cookies,
                 httponly=True,
                 samesite="Lax",

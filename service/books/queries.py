@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import Book, User, utc_now
@@ -38,7 +38,11 @@ _COLUMNS = (
 )
 _own = select(*_COLUMNS).where(Book.user_id == bindparam("owner"))
 _ONE = Read(_own.where(Book.id == bindparam("book_id")), BookRow)
-_COUNT = Read(select(func.count()).where(Book.user_id == bindparam("owner")), int)
+_counted = (
+    select(func.count().label("count"))
+    .where(Book.user_id == bindparam("owner"))
+    .subquery("counted")
+)
 
 
 class _List:
@@ -54,16 +58,38 @@ class _List:
         there: Any = tuple_(*places) if len(places) > 1 else places[0]
         order = [column.desc() if descending else column.asc() for column in columns]
         start: Any = _own.order_by(*order).limit(bindparam("count"))
-        self.first = Read(start, BookRow)
-        self.after = Read(start.where(here < there if descending else here > there), BookRow)
+        after = start.where(here < there if descending else here > there)
+        self.first, self.after = Read(start, BookRow), Read(after, BookRow)
+        self.counted_first = self._counted(start, descending=descending)
+        self.counted_after = self._counted(after, descending=descending)
+
+    def _counted(self, part: Any, *, descending: bool) -> Read[tuple[int, BookRow | None]]:
+        """The same with the number of all books before each; one row without a book for none."""
+        books = part.subquery("part")
+        order = [books.c[name].desc() if descending else books.c[name] for name in self.names]
+        both = select(_counted.c.count, *books.c).select_from(_counted.outerjoin(books, true()))
+        return Read(both.order_by(*order), _count_and_book)
 
     async def rows(
         self, connection: AsyncConnection, owner: int, place: Place | None, count: int
     ) -> list[BookRow]:
-        if place is None:
-            return await self.first.all(connection, owner=owner, count=count)
-        values = {f"place_{name}": value for name, value in zip(self.names, place, strict=True)}
-        return await self.after.all(connection, owner=owner, count=count, **values)
+        statement = self.first if place is None else self.after
+        return await statement.all(connection, owner=owner, count=count, **self._values(place))
+
+    async def count_and_rows(
+        self, connection: AsyncConnection, owner: int, place: Place | None, count: int
+    ) -> tuple[int, list[BookRow]]:
+        statement = self.counted_first if place is None else self.counted_after
+        found = await statement.all(connection, owner=owner, count=count, **self._values(place))
+        return found[0][0], [book for _, book in found if book is not None]
+
+    def _values(self, place: Place | None) -> dict[str, object]:
+        names = [f"place_{name}" for name in self.names]
+        return {} if place is None else dict(zip(names, place, strict=True))
+
+
+def _count_and_book(count: int, *columns: Any) -> tuple[int, BookRow | None]:
+    return count, None if columns[0] is None else BookRow(*columns)
 
 
 # Ids are given in the order of adding. Each order has an index that serves it.
@@ -112,6 +138,13 @@ async def list_books_in_order(
     return await _LISTS[order].rows(connection, owner, place, count)
 
 
+async def count_and_list_books(
+    connection: AsyncConnection, owner: int, order: Order, place: Place | None, count: int
+) -> tuple[int, list[BookRow]]:
+    """The same, and how many books there are in all: takes the longer, the more there are."""
+    return await _LISTS[order].count_and_rows(connection, owner, place, count)
+
+
 def place_of(book: BookRow, order: Order) -> Place:
     """Where a book stands in an order."""
     return (book.title, book.id) if order in ("title", "-title") else (book.id,)
@@ -122,23 +155,17 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
     return await _ONE.first(connection, owner=owner, book_id=book_id)
 
 
-async def count_books(connection: AsyncConnection, owner: int) -> int:
-    """How many books there are: takes the longer, the more there are."""
-    return await _COUNT.first(connection, owner=owner) or 0
-
-
-async def next_version(session: AsyncSession, owner: int, count: int = 1) -> int:
-    """The number of the owner's next change; where there are several, of the last of them.
+async def next_version(session: AsyncSession, owner: int) -> int | None:
+    """The number of the owner's next change; None where the account is gone.
 
     Until the transaction ends, the owner's other changes wait: the list has one order of changes.
     """
-    version = await session.scalar(
+    return await session.scalar(
         update(User)
         .where(User.id == owner)
-        .values(books_revision=User.books_revision + count)
+        .values(books_revision=User.books_revision + 1)
         .returning(User.books_revision)
     )
-    return version or 0  # without an owner there is no book to be changed either
 
 
 async def add_book(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from service.books import queries
 from service.books.forms import BookInput
 from service.books.queries import BookRow
-from service.exceptions import ChangedMeanwhileError, NotFoundError
+from service.exceptions import ChangedMeanwhileError, NotAuthenticatedError, NotFoundError
 
 
 class BookNotFoundError(NotFoundError):
@@ -44,7 +44,7 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
 
 async def add_book(session: AsyncSession, owner: int, book: BookInput) -> BookRow:
     """Put a book on somebody's list."""
-    version = await queries.next_version(session, owner)
+    version = await _next_version(session, owner)
     return await queries.add_book(session, owner, msgspec.structs.asdict(book), version)
 
 
@@ -56,7 +56,7 @@ async def edit_book(
     versions: Collection[int] | None = None,
 ) -> BookRow:
     """Give some or all fields new values. Raises BookNotFoundError and BookChangedError."""
-    version = await queries.next_version(session, owner)
+    version = await _next_version(session, owner)
     book = await queries.edit_book(session, owner, book_id, values, version, versions)
     if book is None:
         await _refuse(session, owner, book_id)
@@ -70,11 +70,18 @@ async def delete_book(
 
     Raises BookNotFoundError and BookChangedError.
     """
-    await queries.next_version(session, owner)
+    await _next_version(session, owner)
     title = await queries.delete_book(session, owner, book_id, versions)
     if title is None:
         await _refuse(session, owner, book_id)
     return title
+
+
+async def _next_version(session: AsyncSession, owner: int) -> int:
+    version = await queries.next_version(session, owner)
+    if version is None:  # deleted since the request was authenticated
+        raise NotAuthenticatedError("This account was deleted.")
+    return version
 
 
 async def _refuse(session: AsyncSession, owner: int, book_id: int) -> NoReturn:

@@ -58,7 +58,7 @@ async def delete_sessions(session: AsyncSession, user_id: int) -> int:
     return len((await session.scalars(ended)).all())
 
 
-async def delete_other_sessions(session: AsyncSession, user_id: int, kept: int | None) -> None:
+async def delete_other_sessions(session: AsyncSession, user_id: int, kept: int) -> None:
     """Sign an account out everywhere but in one session."""
     await session.execute(delete(Session).where(Session.user_id == user_id, Session.id != kept))
 
