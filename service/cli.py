@@ -120,7 +120,7 @@ def create_user(info: ScriptInfo, email: str, password_stdin: bool) -> None:
 @_password_stdin
 @pass_script_info
 def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
-    """Give the account of EMAIL another password, and sign it out everywhere.
+    """Give the account of EMAIL another password; end its sessions, revoke its access tokens.
 
     Asks for the password twice, and does not show it; the rules are those of registering.
     """

@@ -36,10 +36,10 @@ async def create_user(settings: Settings, email: str, password: str) -> str:
 
 
 async def set_password(settings: Settings, typed_email: str, password: str) -> tuple[str, int]:
-    """Give an account another password and end its sessions; returns its address, and how many.
+    """Give an account another password, end its sessions and revoke its tokens.
 
-    Raises NotFoundError, InvalidInputError, and SchemaError where the database is away or not at
-    head.
+    Returns its address, and the number of sessions. Raises NotFoundError, InvalidInputError, and
+    SchemaError where the database is away or not at head.
     """
     async with connect_at_head(settings) as connection:
         account = await accounts.find_account(connection, typed_email)
@@ -53,6 +53,7 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
         hashed = await PasswordHasher().hash(password)
         async with AsyncSession(connection) as session, session.begin():
             await queries.set_password_hash(session, account.id, hashed)
+            await queries.delete_tokens(session, account.id)
             return account.email, await queries.delete_sessions(session, account.id)
 
 

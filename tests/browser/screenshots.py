@@ -11,6 +11,8 @@ from playwright.async_api import Browser, Page, ViewportSize
 from service import db, schema
 from service.config import Settings
 from service.models import Book
+from service.users import tokens
+from service.users.forms import Scope, TokenWish
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.png import with_palette
 from tests.browser.sites import Site, serving
@@ -53,6 +55,12 @@ BOOKS = [
     ("The Master of Go", "Yasunari Kawabata", 4),
 ]
 
+TOKENS: list[tuple[str, list[Scope]]] = [
+    ("Backup, every night", ["books:read"]),
+    ("Lesegruppe am Donnerstag", ["books:read"]),
+    ("Scanner on my phone", ["books:read", "books:write"]),
+]
+
 
 async def main() -> None:
     """Serve the sample books and take every picture."""
@@ -72,7 +80,7 @@ async def main() -> None:
 
 
 async def take_all(browser: Browser, site: Site) -> None:
-    """The list wide and light, the list on a phone in the dark, and what a newcomer sees."""
+    """The list wide and light, and on a phone in the dark; tokens; what a newcomer sees."""
     reader = await site.person()
     await put_books(site, reader)
     page = await open_page(browser, site, reader, viewport=WIDE, color_scheme="light")
@@ -81,6 +89,10 @@ async def take_all(browser: Browser, site: Site) -> None:
     page = await open_page(browser, site, reader, viewport=PHONE, color_scheme="dark")
     await page.goto(f"{site.url}/books/")
     await save(page, "list-phone-dark")
+    await put_tokens(site, reader)
+    page = await open_page(browser, site, reader, viewport=PHONE, color_scheme="light")
+    await page.goto(f"{site.url}/profile/tokens")
+    await save(page, "tokens-phone")
     page = await open_page(browser, site, None, viewport=WIDE, color_scheme="light")
     await page.goto(site.url)
     await save(page, "welcome")
@@ -97,6 +109,15 @@ async def put_books(site: Site, reader: Person) -> None:
         for title, author, rating in BOOKS:
             session.add(Book(title=title, author=author, rating=rating, user_id=reader.id))
             await session.flush()  # one by one: their order is the list's
+
+
+async def put_tokens(site: Site, reader: Person) -> None:
+    """Give somebody the tokens of TOKENS, of which all but the newest are used."""
+    async with site.app.app_context(), db.transaction() as session:
+        for name, scopes in TOKENS:
+            wish = TokenWish(name=name, scopes=scopes)
+            row = (await tokens.make_token(session, reader.id, wish)).row
+            row.last_used_at = None if name == TOKENS[-1][0] else row.created_at
 
 
 async def open_page(browser: Browser, site: Site, reader: Person | None, **options: Any) -> Page:

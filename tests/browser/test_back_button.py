@@ -9,6 +9,8 @@ from playwright.async_api import Browser
 from tests.browser.chromium import chromium
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
+from tests.people import PASSWORD
+from tests.users.token_forms import TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,3 +41,21 @@ async def test_back_after_logout(
         await tab.page.go_back(wait_until="commit")  # a kept page does not load again
         assert tab.path.startswith("/login?next=")
         assert SECRET not in await tab.page.content()
+
+
+async def test_back_after_token(
+    remembering_browser: Browser, open_tab: OpenTab, site: Site
+) -> None:
+    """The text of a token does not come back either, with the session or without."""
+    tab = await open_tab(site, on=remembering_browser)
+    await tab.sign_in(await site.person())
+    await tab.goto("/profile/tokens")
+    await tab.fill({"Name": "Backup", "Your password": PASSWORD})
+    await tab.press("Make token")
+    assert TEXT.search(await tab.page.content())
+    await tab.follow("I have copied it")
+    await tab.goto("/profile")
+    await tab.press("Logout")
+    for _ in range(3):
+        await tab.page.go_back(wait_until="commit")
+        assert not TEXT.search(await tab.page.content())

@@ -5,6 +5,7 @@ import pytest
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
 from tests.browser.tabs import Tab
+from tests.users.token_forms import has_tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,6 +67,30 @@ async def test_xss_in_books(open_tab: OpenTab, sqlite_site: Site) -> None:
         await tab.page.locator("tbody a[href$=delete]").first.click()
         assert await tab.page.locator("dd").all_text_contents() == [payload, payload]
         await unharmed(tab)
+
+
+async def test_xss_in_tokens(open_tab: OpenTab, sqlite_site: Site) -> None:
+    tab, person = await open_tab(sqlite_site), await sqlite_site.person()
+    await has_tokens(sqlite_site.app, person, *reversed(PAYLOADS))
+    await tab.sign_in(person)
+    await tab.goto("/profile/tokens")
+    assert await tab.page.locator(".tokens h2").all_text_contents() == PAYLOADS
+    await unharmed(tab)
+    for payload in PAYLOADS:
+        await tab.goto("/profile/tokens")
+        await tab.page.locator("a[href$=revoke]").first.click()
+        assert await tab.page.locator("dd").first.text_content() == payload
+        await unharmed(tab)
+        await tab.press("Revoke token")
+        flash = await tab.page.locator("[role=status]").text_content()
+        assert flash == f"Token ({payload}) was revoked!"
+        await unharmed(tab)
+
+    await tab.fill({"Name": PAYLOADS[3]})
+    await tab.press("Make token")
+    assert tab.status == 422
+    assert await tab.page.get_by_label("Name").input_value() == PAYLOADS[3]
+    await unharmed(tab)
 
 
 async def test_xss_in_addresses(open_tab: OpenTab, sqlite_site: Site) -> None:

@@ -7,9 +7,10 @@ import pytest
 from quart import Quart
 
 from service.config import Settings
-from service.models import Session, User
+from service.models import AccessToken, Session, User
 from tests.cli.conftest import Run
 from tests.people import PASSWORD, Browser, add_person, count, rows
+from tests.users.token_forms import has_tokens
 
 OTHER = "another of eight or more"
 
@@ -98,12 +99,14 @@ def test_taken(run: Run, settings: Settings) -> None:
 
 
 def test_set_password(run: Run, settings: Settings) -> None:
-    """The old one is no good any more, nor is any session; other people notice nothing."""
+    """The old one is no good any more, nor is a session or token; other people notice nothing."""
 
     async def two_people(app: Quart) -> tuple[str | None, str | None]:
         alice = await add_person(app, "alice@example.com")
         bob = await add_person(app, "bob@example.com")
         assert await sign_in(app, alice.email, PASSWORD) == 303
+        for person in (alice, bob):
+            await has_tokens(app, person, person.email)
         return alice.cookie(), bob.cookie()
 
     alice_before, bob_before = on(settings, two_people)
@@ -120,6 +123,7 @@ def test_set_password(run: Run, settings: Settings) -> None:
         return codes
 
     assert on(settings, try_all) == [401, 303, 303, 200]
+    assert on(settings, lambda app: rows(app, AccessToken.name)) == [("bob@example.com",)]
 
 
 @pytest.mark.parametrize(
