@@ -6,9 +6,9 @@ Neither ever shows a trace, a statement, a path or a version.
 import errno
 import json
 import logging
-from dataclasses import asdict
 from http import HTTPStatus
 
+import msgspec
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -17,6 +17,7 @@ from service.exceptions import (
     ChangedMeanwhileError,
     ConflictError,
     CrossSiteError,
+    FieldError,
     InsufficientScopeError,
     InvalidInputError,
     NotAuthenticatedError,
@@ -39,8 +40,15 @@ _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
     (TryLaterError, 503),
 )
 
+# Python 3.13 has other names for these; a code and a title must not depend on that.
+_NAMES = {
+    413: ("REQUEST_ENTITY_TOO_LARGE", "Request Entity Too Large"),
+    414: ("REQUEST_URI_TOO_LONG", "Request-URI Too Long"),
+    422: ("UNPROCESSABLE_ENTITY", "Unprocessable Entity"),
+}
+
 # What people can do about it, for those statuses that the person in front of a page meets.
-_DETAILS = {
+DETAILS = {
     400: "The request could not be understood, so nothing was changed.",
     401: "Please sign in first.",
     403: "This is not allowed.",
@@ -59,6 +67,23 @@ _DETAILS = {
 }
 
 
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request was refused (RFC 9457). `code` stays the same from release to release."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+class InvalidInput(Problem, frozen=True, kw_only=True):
+    """The same, with everything that is wrong with what was sent."""
+
+    errors: tuple[FieldError, ...]
+
+
 def init_app(app: Quart) -> None:
     """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -67,8 +92,23 @@ def init_app(app: Quart) -> None:
     app.register_error_handler(Exception, _answer_unforeseen)
 
 
+def status_of(kind: type[ServiceError]) -> int:
+    """The status that a refusal is answered with."""
+    return next((code for known, code in _STATUSES if issubclass(kind, known)), 400)
+
+
+def code_of(status: int) -> str:
+    """The code of what HTTP alone refuses."""
+    return _NAMES[status][0] if status in _NAMES else HTTPStatus(status).name
+
+
+def title_of(status: int) -> str:
+    """What a status means."""
+    return _NAMES[status][1] if status in _NAMES else HTTPStatus(status).phrase
+
+
 async def _answer_refusal(error: ServiceError) -> Response:
-    status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 400)
+    status = status_of(type(error))
     if isinstance(error, TryLaterError) and not isinstance(error, TooManyRequestsError):
         _logger().warning("%s", error.code, exc_info=error.__cause__)
     response = _answer(status, str(error), error.code, error)
@@ -85,7 +125,7 @@ async def _answer_refusal(error: ServiceError) -> Response:
 async def _answer_http(error: HTTPException) -> Response:
     status = error.code or 500
     own_words = error.description if "description" in vars(error) else None
-    response = _answer(status, own_words or _DETAILS.get(status, ""), HTTPStatus(status).name)
+    response = _answer(status, own_words or DETAILS.get(status, ""), code_of(status))
     for name, value in error.get_headers():
         if name in ("Allow", "WWW-Authenticate", "Retry-After"):
             response.headers[name] = value
@@ -96,11 +136,11 @@ async def _answer_unforeseen(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return await _answer_http(NotFound())  # asked for as a static file
     _logger().error("unforeseen error", exc_info=error)
-    return _answer(500, _DETAILS[500], "INTERNAL_SERVER_ERROR")
+    return _answer(500, DETAILS[500], "INTERNAL_SERVER_ERROR")
 
 
 def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
-    title = HTTPStatus(status).phrase
+    title = title_of(status)
     if request.path.startswith("/api/"):
         return _problem(status, title, detail, code, error)
     return pages.render(
@@ -114,17 +154,19 @@ def _answer(status: int, detail: str, code: str, error: Exception | None = None)
 
 
 def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
-    problem: dict[str, object] = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id.get(),
-    }
+    problem = Problem(
+        type="about:blank",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id.get(),
+    )
+    told = msgspec.to_builtins(problem)
     if isinstance(error, InvalidInputError):
-        problem["errors"] = [asdict(wrong) for wrong in error.errors]
-    body = json.dumps(problem)
+        told["errors"] = msgspec.to_builtins(error.errors)
+    # The standard library's: a field's name may hold half of a surrogate pair.
+    body = json.dumps(told)
     return Response(body, status, content_type="application/problem+json")
 
 

@@ -7,6 +7,7 @@ person about each. Pages and API check against the same shapes. No quart here.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from types import NoneType, UnionType
@@ -21,10 +22,15 @@ MAX_ERRORS = 100  # told at once: a body of nonsense must not have a longer answ
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})", re.ASCII)
 
 
+# An aware time, which the API's description calls a date-time.
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of every shape of input."""
+    """The base of every shape of input. What programs send has an `example`."""
 
     messages: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[Mapping[str, Any]] = {}
 
 
 ShapeT = TypeVar("ShapeT", bound=Shape)

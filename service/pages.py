@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from quart import Quart, Response, current_app, g, get_flashed_messages, request
 from werkzeug.urls import iri_to_uri
 
@@ -59,6 +60,12 @@ def render(
         **context,
     )
     return Response(body, status, content_type="text/html; charset=utf-8")
+
+
+def render_part(template: str, **context: Any) -> Markup:
+    """A part of pages that is the same for all requests, to be kept."""
+    environment: Environment = current_app.extensions["pages"]
+    return Markup(environment.get_template(template).render(**context))  # noqa: S704 - escaped there
 
 
 def redirect(location: str, status: int = 303) -> Response:

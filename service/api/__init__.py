@@ -6,10 +6,10 @@ common. `openapi` describes the operations from the same declarations that check
 
 from quart import Quart
 
-from service.api import batch, books, sessions, tokens, users
+from service.api import batch, books, docs, openapi, sessions, tokens, users
 
 
 def init_app(app: Quart) -> None:
     """Open the door."""
-    for module in (users, tokens, sessions, books, batch):
+    for module in (users, tokens, sessions, books, batch, openapi, docs):
         app.register_blueprint(module.blueprint)

@@ -101,6 +101,14 @@ class Batch(Shape, frozen=True, kw_only=True):
         "operations": f"Send 1 to {MAX_OPERATIONS} operations.",
         "atomic": "Use true or false.",
     }
+    example: ClassVar = {
+        "operations": [
+            {"op": "create", "book": BookInput.example},
+            {"op": "update", "id": 42, "book": BookPatch.example, "version": 7},
+            {"op": "delete", "id": 43},
+        ],
+        "atomic": False,
+    }
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -122,6 +130,17 @@ class Results(msgspec.Struct, frozen=True):
     """What came of each operation, in their order."""
 
     results: list[Result]
+
+    example: ClassVar = {
+        "results": [
+            {"status": 201, "book": BookRow.example},
+            {
+                "status": 412,
+                "error": {"code": BookChangedError.code, "detail": str(BookChangedError())},
+            },
+            {"status": 204},
+        ]
+    }
 
 
 @blueprint.post("/batch")

@@ -81,7 +81,7 @@ def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise ValueError("too large")
-    return number
+    return int(number) if number.is_integer() else number  # 5.0 is a whole number in JSON Schema
 
 
 def _refuse(name: str) -> None:

@@ -14,11 +14,13 @@ from service.api.operations import Call, operation
 from service.books import queries, shelf
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order
+from service.books.shelf import BookChangedError, BookNotFoundError
 from service.forms import Shape
 
 ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
+_CHANGING = (BookNotFoundError, BookChangedError)
 
 blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
 
@@ -29,6 +31,8 @@ class BookList(msgspec.Struct, frozen=True):
     items: list[BookRow]
     next: str | None
     count: int | UnsetType = UNSET
+
+    example: ClassVar = {"items": [BookRow.example], "next": "WyItY3JlYXRlZF9hdCIsNDJd"}
 
 
 class ListQuery(Shape, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class BookPatch(Shape, frozen=True, kw_only=True):
     rating: Rating | UnsetType | None = UNSET
 
     messages: ClassVar = BookInput.messages
+    example: ClassVar = {"rating": 4}
 
     def values(self) -> dict[str, Any]:
         """What is named."""
@@ -106,7 +111,14 @@ async def add_book(call: Call) -> Response:
 
 
 @blueprint.get("/<id:book_id>")
-@operation("Get a book", "books:read", {200: BookRow}, conditional=True, reason="two statements")
+@operation(
+    "Get a book",
+    "books:read",
+    {200: BookRow},
+    conditional=True,
+    reason="two statements",
+    errors=(BookNotFoundError,),
+)
 async def get_book(call: Call, book_id: int) -> Response:
     """One of your books."""
     book = await shelf.get_book(call.connection, call.owner, book_id)
@@ -114,7 +126,14 @@ async def get_book(call: Call, book_id: int) -> Response:
 
 
 @blueprint.put("/<id:book_id>")
-@operation("Replace a book", "books:write", {200: BookRow}, body=BookInput, conditional=True)
+@operation(
+    "Replace a book",
+    "books:write",
+    {200: BookRow},
+    body=BookInput,
+    conditional=True,
+    errors=_CHANGING,
+)
 async def replace_book(call: Call, book_id: int) -> Response:
     """Give a book new values; a rating that is not named is none."""
     values = msgspec.structs.asdict(call.body)
@@ -130,6 +149,7 @@ async def replace_book(call: Call, book_id: int) -> Response:
     body=BookPatch,
     body_types=(MERGE_PATCH, JSON),
     conditional=True,
+    errors=_CHANGING,
 )
 async def change_book(call: Call, book_id: int) -> Response:
     """Give a book some new values, as JSON Merge Patch has it."""
@@ -140,7 +160,7 @@ async def change_book(call: Call, book_id: int) -> Response:
 
 
 @blueprint.delete("/<id:book_id>")
-@operation("Delete a book", "books:write", {204: None}, conditional=True)
+@operation("Delete a book", "books:write", {204: None}, conditional=True, errors=_CHANGING)
 async def delete_book(call: Call, book_id: int) -> Response:
     """Take a book off your list."""
     await shelf.delete_book(call.session, call.owner, book_id, versions_to_change(book_id))

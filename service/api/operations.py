@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from service import db, idempotency
 from service.api.authentication import Caller, authenticate, require_session
 from service.api.bodies import JSON, check_accept, read_bytes, read_object
+from service.exceptions import ServiceError
 from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
 from service.limiting import WRITES_PER_USER, take
@@ -64,7 +65,14 @@ class Operation:
     max_body: int | None = None  # bytes, where it may be more than usual
     limits: tuple[Limit, ...] = ()
     reason: str = ""  # why it needs no limit
-    errors: tuple[int, ...] = ()  # beside those that follow from the rest
+    errors: tuple[type[ServiceError], ...] = ()  # beside those that follow from the rest
+
+    @property
+    def counted(self) -> tuple[Limit, ...]:
+        """Every limit that a call counts against."""
+        if self.reason or self.scope is None:
+            return self.limits
+        return (*self.limits, WRITES_PER_USER)
 
 
 def operation(
@@ -161,5 +169,4 @@ async def _stored(response: Response) -> StoredAnswer:
 def _limit(declared: Operation) -> str:
     if declared.reason:
         return f"none: {declared.reason}"
-    limits = declared.limits if declared.scope is None else (*declared.limits, WRITES_PER_USER)
-    return ", ".join(limit.name for limit in limits)
+    return ", ".join(limit.name for limit in declared.counted)

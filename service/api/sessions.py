@@ -1,6 +1,6 @@
 """Browsers that are signed in, for programs that look after an account."""
 
-from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 from quart import Blueprint, Response
@@ -8,6 +8,7 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import NotFoundError
+from service.forms import Time
 from service.models import utc_now
 from service.users import queries
 
@@ -20,15 +21,24 @@ class SessionOut(msgspec.Struct, frozen=True):
     """A browser that is signed in; `current` is the one that calls."""
 
     id: int
-    created_at: datetime
-    expires_at: datetime
+    created_at: Time
+    expires_at: Time
     current: bool
+
+    example: ClassVar = {
+        "id": 3,
+        "created_at": "2026-11-22T18:00:00.000000Z",
+        "expires_at": "2026-11-23T18:00:00.000000Z",
+        "current": True,
+    }
 
 
 class SessionList(msgspec.Struct, frozen=True):
     """The newest sessions, at most 100."""
 
     items: list[SessionOut]
+
+    example: ClassVar = {"items": [SessionOut.example]}
 
 
 class SessionNotFoundError(NotFoundError):
@@ -50,7 +60,7 @@ async def list_sessions(call: Call) -> Response:
 
 
 @blueprint.delete("/<id:session_id>")
-@operation("End a session", "account:write", {204: None})
+@operation("End a session", "account:write", {204: None}, errors=(SessionNotFoundError,))
 async def end_session(call: Call, session_id: int) -> Response:
     """That browser is signed out from its next request on."""
     if not await queries.end_session(call.session, call.owner, session_id):

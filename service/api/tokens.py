@@ -1,6 +1,5 @@
 """Access tokens, for programs."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -10,9 +9,12 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import InsufficientScopeError
+from service.forms import Time
 from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
 from service.users import tokens
-from service.users.forms import Credentials, Scope, TokenWish
+from service.users.accounts import WrongCredentialsError
+from service.users.forms import DAY, Credentials, Scope, TokenWish
+from service.users.tokens import TokenNotFoundError, TooManyTokensError
 from service.users.verification import verified
 
 blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")
@@ -24,9 +26,18 @@ class TokenOut(msgspec.Struct, frozen=True):
     id: int
     name: str
     scopes: list[Scope]
-    created_at: datetime
-    expires_at: datetime
-    last_used_at: datetime | None
+    created_at: Time
+    expires_at: Time
+    last_used_at: Time | None
+
+    example: ClassVar = {
+        "id": 5,
+        "name": "a script",
+        "scopes": ["books:read", "books:write"],
+        "created_at": "2026-11-22T18:00:00.000000Z",
+        "expires_at": "2027-02-20T18:00:00.000000Z",
+        "last_used_at": None,
+    }
 
 
 class NewTokenOut(msgspec.Struct, frozen=True):
@@ -36,13 +47,23 @@ class NewTokenOut(msgspec.Struct, frozen=True):
     token: str
     name: str
     scopes: list[Scope]
-    expires_at: datetime
+    expires_at: Time
+
+    example: ClassVar = {
+        "id": 5,
+        "token": "rl_…",
+        "name": "a script",
+        "scopes": ["books:read", "books:write"],
+        "expires_at": "2027-02-20T18:00:00.000000Z",
+    }
 
 
 class TokenList(msgspec.Struct, frozen=True):
     """All your tokens, the newest first."""
 
     items: list[TokenOut]
+
+    example: ClassVar = {"items": [TokenOut.example]}
 
 
 class TokenRequest(TokenWish, frozen=True, kw_only=True):
@@ -57,6 +78,13 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
         **Credentials.messages,
         "otp": "Send the code, if your account asks for one.",
     }
+    example: ClassVar = {
+        "email": "ada@example.com",
+        "password": "a calm river in winter",
+        "name": "a script",
+        "scopes": ["books:read", "books:write"],
+        "expires_in": 90 * DAY,
+    }
 
 
 @blueprint.post("")
@@ -66,7 +94,7 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
     {201: NewTokenOut},
     body=TokenRequest,
     limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
-    errors=(401, 409),
+    errors=(WrongCredentialsError, TooManyTokensError),
 )
 async def make_token(body: TokenRequest) -> Response:
     """With your password: no token can make another. `otp` is for accounts with a second factor."""
@@ -96,7 +124,7 @@ async def list_tokens(call: Call) -> Response:
 
 
 @blueprint.delete("/<id:token_id>")
-@operation("Revoke a token", "account:write", {204: None})
+@operation("Revoke a token", "account:write", {204: None}, errors=(TokenNotFoundError,))
 async def revoke_token(call: Call, token_id: int) -> Response:
     """It is refused from the next request on, by every worker."""
     await tokens.revoke_token(call.session, call.owner, token_id)
@@ -104,7 +132,7 @@ async def revoke_token(call: Call, token_id: int) -> Response:
 
 
 @blueprint.delete("/current")
-@operation("Revoke the token of this call", "", {204: None})
+@operation("Revoke the token of this call", "", {204: None}, errors=(InsufficientScopeError,))
 async def revoke_current_token(call: Call) -> Response:
     """Whatever its scopes are: signing out needs none."""
     if call.caller.token_id is None:

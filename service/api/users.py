@@ -1,11 +1,10 @@
 """Accounts, for programs: registering, and one's own."""
 
 import asyncio
-from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
 
 from service import db
@@ -15,7 +14,7 @@ from service.api.operations import Call, operation
 from service.auth import renew_session
 from service.context import get_password_hasher, get_settings
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Shape
+from service.forms import Shape, Time
 from service.limiting import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
@@ -23,12 +22,23 @@ from service.limiting import (
     client_key,
     take,
 )
+from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
+from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import EMAIL_MESSAGE, Registration, new_email
 from service.users.passwords import check_new_password
 from service.users.verification import verified
 
 blueprint = Blueprint("api_users", __name__, url_prefix="/api/v1")
+
+# The rules decide, and tell of all fields at once; this is what they say in short.
+_EMAIL = Meta(
+    extra_json_schema={
+        "format": "email",
+        "minLength": EMAIL_MIN_LENGTH,
+        "maxLength": EMAIL_MAX_LENGTH,
+    }
+)
 
 
 class UserOut(msgspec.Struct, frozen=True):
@@ -36,29 +46,40 @@ class UserOut(msgspec.Struct, frozen=True):
 
     id: int
     email: str
-    registered_on: datetime
+    registered_on: Time
+
+    example: ClassVar = {
+        "id": 7,
+        "email": "ada@example.com",
+        "registered_on": "2026-11-22T18:00:00.000000Z",
+    }
 
 
 class NewUser(Shape, frozen=True, kw_only=True):
     """An account to be made."""
 
-    email: str
+    email: Annotated[str, _EMAIL]
     password: str
 
     messages: ClassVar = {"email": EMAIL_MESSAGE, "password": "Enter a password."}
+    example: ClassVar = {"email": "ada@example.com", "password": "a calm river in winter"}
 
 
 class UserPatch(Shape, frozen=True, kw_only=True):
     """A merge patch (RFC 7396) of one's account; the present password proves that it is one's."""
 
     current_password: str
-    email: str | UnsetType = UNSET
+    email: Annotated[str, _EMAIL] | UnsetType = UNSET
     password: str | UnsetType = UNSET
 
     messages: ClassVar = {
         "current_password": "Enter your present password.",
         "email": EMAIL_MESSAGE,
         "password": "Enter a new password.",
+    }
+    example: ClassVar = {
+        "current_password": "a calm river in winter",
+        "password": "two kettles and a map",
     }
 
 
@@ -69,7 +90,7 @@ class UserPatch(Shape, frozen=True, kw_only=True):
     {201: UserOut},
     body=NewUser,
     limits=(REGISTRATIONS_PER_ADDRESS,),
-    errors=(409,),
+    errors=(EmailTakenError,),
 )
 async def register(body: NewUser) -> Response:
     """Make an account. It has no token yet."""
@@ -102,7 +123,7 @@ async def get_me(call: Call) -> Response:
     body_types=(MERGE_PATCH, JSON),
     session_only=True,
     limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
-    errors=(409,),
+    errors=(WrongCredentialsError, EmailTakenError),
 )
 async def change_me(caller: Caller, body: UserPatch) -> Response:
     """Only for people who are signed in: no token may do it.

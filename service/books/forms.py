@@ -26,3 +26,4 @@ class BookInput(Shape, frozen=True, kw_only=True):
         "author": f"Enter an author of 1 to {AUTHOR_MAX_LENGTH} characters.",
         "rating": f"Enter a whole number from {RATING_MIN} to {RATING_MAX}, or leave this empty.",
     }
+    example: ClassVar = {"title": "Middlemarch", "author": "George Eliot", "rating": 5}

@@ -1,13 +1,13 @@
 """Statements about books; each names the owner, so that nobody reaches another's."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from service.forms import Time
 from service.models import Book, User, utc_now
 from service.statements import Read
 
@@ -22,9 +22,19 @@ class BookRow(Struct, frozen=True):
     title: str
     author: str
     rating: int | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     version: int
+
+    example: ClassVar = {
+        "id": 42,
+        "title": "Middlemarch",
+        "author": "George Eliot",
+        "rating": 5,
+        "created_at": "2026-11-22T18:30:00.000000Z",
+        "updated_at": "2026-11-22T18:30:00.000000Z",
+        "version": 7,
+    }
 
 
 _COLUMNS = (

@@ -13,6 +13,10 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+# For the one page that has a script, our own.
+CONTENT_SECURITY_POLICY_WITH_SCRIPTS = (
+    CONTENT_SECURITY_POLICY + "; script-src 'self'; connect-src 'self'"
+)
 
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,

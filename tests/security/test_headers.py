@@ -202,11 +202,19 @@ async def test_static_files_are_kept(ask: Ask) -> None:
         assert answer.all("vary") == []
 
 
+# The one script that there is, on the page of the API.
+OWN_SCRIPT = """<script src="{{ asset('docs.js') }}" defer></script>"""
+
+
 def test_nothing_of_another_site() -> None:
     """No template or style sheet names a script, a style of its own, or another address."""
     folder = Path(__file__).parents[2] / "service"
-    for path in [*folder.glob("templates/**/*.html"), *folder.glob("static/*.css")]:
-        source = path.read_text().lower()
+    for path in [
+        *folder.glob("templates/**/*.html"),
+        *folder.glob("static/*.css"),
+        *folder.glob("static/*.js"),
+    ]:
+        source = path.read_text().lower().replace(OWN_SCRIPT, "")
         for forbidden in (
             "<script",
             "<style",

@@ -1,0 +1,55 @@
+// "Try it" on the API's page: sends what stands in a form with the session's cookie, and shows
+// what is answered.
+"use strict";
+
+const SHOWN = ["content-type", "etag", "location", "link", "ratelimit", "retry-after",
+    "www-authenticate", "x-request-id"];
+
+function requestOf(form) {
+    let path = form.dataset.path;
+    const query = new URLSearchParams();
+    const options = {method: form.dataset.method, headers: {}, credentials: "same-origin"};
+    for (const field of form.elements) {
+        const [place, name] = field.name.split(/\.(.*)/s);
+        if (place === "body") {
+            options.body = field.value;
+            options.headers["Content-Type"] = field.dataset.type;
+        } else if (field.value && place === "path") {
+            path = path.replace(`{${name}}`, encodeURIComponent(field.value));
+        } else if (field.value && place === "query") {
+            query.set(name, field.value);
+        } else if (field.value && place === "header") {
+            options.headers[name] = field.value;
+        }
+    }
+    return [query.size ? `${path}?${query}` : path, options];
+}
+
+async function textOf(response) {
+    const headers = SHOWN.filter(name => response.headers.has(name))
+        .map(name => `${name}: ${response.headers.get(name)}`);
+    const text = await response.text();
+    const body = text ? JSON.stringify(JSON.parse(text), null, 2) : "";
+    return [`${response.status} ${response.statusText}`, ...headers, "", body].join("\n").trim();
+}
+
+async function send(form) {
+    const shown = document.createElement("pre");
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+        shown.textContent = await textOf(await fetch(...requestOf(form)));
+    } catch (error) {
+        shown.textContent = `There was no answer that could be read. ${error.message}`;
+    }
+    button.disabled = false;
+    form.querySelector("[role=status]").replaceChildren(shown);
+}
+
+for (const form of document.querySelectorAll(".try form")) {
+    form.closest(".try").hidden = false;
+    form.addEventListener("submit", event => {
+        event.preventDefault();
+        send(form);
+    });
+}
