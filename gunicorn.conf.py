@@ -6,12 +6,9 @@ import sys
 from typing import Any
 
 from service.config import ConfigurationError, Settings
-from service.config.environment import Environment
 
 try:
     _settings = Settings.from_env()
-    # Seconds that the platform gives between SIGTERM and SIGKILL.
-    _shutdown_delay = Environment(os.environ).integer("SHUTDOWN_DELAY", 30, 15, 300)
 except ConfigurationError as error:
     # Here, in the master: a worker that cannot start would be started again for ever.
     print(error, file=sys.stderr)
@@ -28,7 +25,7 @@ accesslog = None  # service.logs writes one line for each request
 # application opens nothing before it serves.
 preload_app = True
 timeout = 60  # seconds without a sign of life; the event loop gives one every 30
-graceful_timeout = _shutdown_delay - 5
+graceful_timeout = _settings.shutdown_delay - 5
 keepalive = 75  # seconds: longer than load balancers keep a connection, so that they close first
 backlog = 2048
 

@@ -143,6 +143,7 @@ def test_switch_off(tmp_path: Path, word: str) -> None:
     [
         ("PORT", 1, 65535),
         ("WEB_CONCURRENCY", 1, 64),
+        ("SHUTDOWN_DELAY", 15, 300),
         ("DB_POOL_SIZE", 1, 100),
         ("DB_MAX_OVERFLOW", 0, 100),
         ("TRUSTED_PROXY_HOPS", 0, 10),

@@ -51,6 +51,8 @@ class Settings:
     host: str
     port: int
     web_concurrency: int
+    # Seconds that the platform gives between SIGTERM and SIGKILL.
+    shutdown_delay: int
     log_level: str
     log_format: LogFormat
     client_ip_header: str | None
@@ -104,6 +106,7 @@ class Settings:
             host="127.0.0.1" if development else "0.0.0.0",  # noqa: S104 - behind a proxy
             port=env.integer("PORT", 10000 if production else 5000, 1, 65535),
             web_concurrency=env.integer("WEB_CONCURRENCY", 1, 1, 64),
+            shutdown_delay=env.integer("SHUTDOWN_DELAY", 30, 15, 300),
             log_level=env.choice("LOG_LEVEL", "info", _LOG_LEVELS),
             log_format=_log_format(env, production),
             client_ip_header=_client_ip_header(env, on_render),

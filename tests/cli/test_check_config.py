@@ -212,6 +212,7 @@ def test_all_that_is_wrong(run: Run) -> None:
         ("RATE_LIMITS", "off"),
         ("ALLOWED_HOSTS", "a b"),
         ("WEB_CONCURRENCY", "many"),
+        ("SHUTDOWN_DELAY", "5"),
         ("MAIL_FROM", "nobody"),
         ("CLIENT_IP_HEADER", "a b"),
     ],
