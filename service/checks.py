@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.config import Settings
 from service.maintenance import connected, is_missing
-from service.schema import SchemaError, current_revision, head
+from service.schema import SchemaError, current_revision, head, is_of_later_release
 
 MIN_PASSWORD_LENGTH = 8  # NIST 800-63B-4's and ASVS's least
 # Lists, to which every proxy appends, and which a client may begin.
@@ -176,7 +176,11 @@ async def database_risks(settings: Settings) -> list[Finding]:
     try:
         async with connected(database) as connection:
             revision = await current_revision(connection)
-            if revision != head():
+            if await is_of_later_release(connection, revision):
+                findings.append(
+                    Finding("notice", f"DATABASE_URL: {revision}, which a later release made")
+                )
+            elif revision != head():
                 found = f"revision {revision}" if revision else "no schema of this service"
                 findings.append(
                     Finding("warning", f"DATABASE_URL: {found}, not {head()}: run bin/migrate")

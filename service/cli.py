@@ -54,16 +54,16 @@ def init_db(info: ScriptInfo, reset: bool) -> None:
     if reset:
         _confirm_deletion(settings)
     try:
-        asyncio.run(_migrate(settings, reset=reset))
+        revision = asyncio.run(_migrate(settings, reset=reset))
     except schema.SchemaError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"The database is at revision {schema.head()}.")
+    click.echo(f"The database is at revision {revision}.")
 
 
-async def _migrate(settings: Settings, *, reset: bool) -> None:
+async def _migrate(settings: Settings, *, reset: bool) -> str:
     if reset:
         await schema.reset(settings)
-    await schema.upgrade(settings)
+    return await schema.upgrade(settings)
 
 
 @click.command(

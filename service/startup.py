@@ -6,12 +6,8 @@ Here rather than in a process before it: what is imported for this, the workers 
 import asyncio
 import logging
 
-from sqlalchemy import select
-
 from service import logs, schema
 from service.config import Settings
-from service.models import Base
-from service.schema.revisions import parents
 
 logger = logging.getLogger(__name__)
 
@@ -37,31 +33,12 @@ async def _migrate(settings: Settings) -> None:
     try:
         await schema.upgrade(settings)
     except schema.SchemaError as error:
-        if not (revision := await _later_revision(settings)):
-            logger.critical("schema: %s", error)
-            raise SystemExit(1) from None
-        logger.warning("schema: at %s, which a later release made; serving with it", revision)
-
-
-async def _later_revision(settings: Settings) -> str | None:
-    """The database's revision where it is unknown, but every column of ours is there.
-
-    It is so after a rollback, which takes back the release and not its migrations.
-    """
-    # Imported where somebody needs it, here and below: most starts find everything in order.
-    from service.maintenance import connected
-
-    try:
-        async with connected(settings.database) as connection:
-            revision = await schema.current_revision(connection)
-            for table in Base.metadata.sorted_tables:
-                await connection.execute(select(table).limit(0))
-    except schema.SchemaError:
-        return None
-    return None if revision in parents() else revision
+        logger.critical("schema: %s", error)
+        raise SystemExit(1) from None
 
 
 async def _warn(settings: Settings) -> None:
+    # Imported where somebody needs it: most starts find everything in order.
     from service.checks import database_risks
 
     for finding in await database_risks(settings):

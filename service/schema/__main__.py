@@ -12,7 +12,7 @@ logger = logging.getLogger("service.schema")
 
 
 def main() -> int:
-    """0: the database is at head; 1: it is not; 2: a variable is wrong. Says why on stderr."""
+    """0: the schema is one to serve with; 1: it is not; 2: a variable is wrong. stderr says why."""
     if sys.argv[1:]:
         sys.stderr.write(
             "bin/migrate takes no arguments: it migrates the database of DATABASE_URL\n"

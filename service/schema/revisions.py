@@ -59,11 +59,6 @@ async def current_revision(connection: AsyncConnection) -> str | None:
     return str(versions[0]) if len(versions) == 1 else None
 
 
-async def is_at_head(connection: AsyncConnection) -> bool:
-    """Whether the database has the newest schema; one query."""
-    return await current_revision(connection) == head()
-
-
 def log_step(*, step: Any, **_: Any) -> None:
     """Alembic's callback: one line for each revision, just before it is committed."""
     way = "up to" if step.is_upgrade else "down from"

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.schema.adoption import OURS, VERSION_TABLE, adopt_if_needed
 from service.schema.connections import CONNECT_WAIT, connect, explain
 from service.schema.locks import LOCK_WAIT, exclusive
-from service.schema.revisions import ALEMBIC_INI, SchemaError, head, is_at_head
+from service.schema.revisions import ALEMBIC_INI, SchemaError, current_revision, head
+from service.schema.rollback import is_of_later_release
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,19 +29,20 @@ PAUSE = 1.0  # seconds between them, in which others get on
 
 async def upgrade(
     settings: "Settings", *, connect_wait: float = CONNECT_WAIT, lock_wait: float = LOCK_WAIT
-) -> None:
+) -> str:
     """Bring the database to head; at head already, it costs one query and takes no lock.
 
+    Returns the database's revision: head, or one of a later release that has all this one needs.
     Each revision is one transaction: killed at any point, the next run goes on from there. Raises
     SchemaError, and then the revisions before the one that failed are kept.
     """
     async with _connect(settings, connect_wait) as connection:
-        if await _is_done(connection):
-            logger.info("schema: at head already: %s", head())
-            return
+        if revision := await _done(connection):
+            return revision
         async with exclusive(connection, settings.database, lock_wait):
             await _patiently(connection, _upgrade)
     logger.info("schema: at head: %s", head())
+    return head()
 
 
 async def reset(settings: "Settings") -> None:
@@ -65,14 +67,20 @@ async def _connect(settings: "Settings", wait: float) -> AsyncIterator[AsyncConn
         raise SchemaError(f"the database failed: {explain(error)}") from error
 
 
-async def _is_done(connection: AsyncConnection) -> bool:
-    """Without a lock, and on SQLite without waiting for one who writes."""
+async def _done(connection: AsyncConnection) -> str | None:
+    """The revision where nothing is to be done. Without a lock, or waiting for one who writes."""
     await connection.execution_options(reading=True)
-    done = await is_at_head(connection)
+    revision = await current_revision(connection)
+    at_head = revision == head()
+    later = not at_head and await is_of_later_release(connection, revision)
     # A transaction left open would be taken for one that others care for.
     await connection.rollback()
     await connection.execution_options(reading=False)
-    return done
+    if at_head:
+        logger.info("schema: at head already: %s", revision)
+    elif later:
+        logger.warning("schema: at %s, which a later release made; it has all we need", revision)
+    return revision if at_head or later else None
 
 
 async def _patiently(connection: AsyncConnection, work: Callable[["Connection"], None]) -> None:

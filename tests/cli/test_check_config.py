@@ -112,14 +112,29 @@ def test_sqlite_in_production(run: Run, migrated_sqlite: Path) -> None:
     assert "DATABASE_URL: SQLite in production" in done.stdout
 
 
-@pytest.mark.parametrize("revision", ["'sessions'", None])
+def copy_at(revision: str, migrated: Path, path: Path) -> None:
+    shutil.copy(migrated, path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
+    connection.close()
+
+
+def test_schema_of_a_later_release(run: Run, migrated_sqlite: Path, tmp_path: Path) -> None:
+    """After a rollback, there is nothing to mend."""
+    copy_at("next_release", migrated_sqlite, tmp_path / "app.db")
+    url = f"sqlite:///{tmp_path}/app.db"
+    done = run("check-config", CONFIG_TYPE="testing", DATABASE_URL=url)
+    assert (done.exit_code, levels(done.stdout)) == (0, ["notice", "notice", "ok"])
+    assert "next_release, which a later release made" in done.stdout
+    done = run("init_db", CONFIG_TYPE="testing", DATABASE_URL=url)
+    assert (done.exit_code, done.stdout) == (0, "The database is at revision next_release.\n")
+
+
+@pytest.mark.parametrize("revision", ["sessions", None])
 def test_schema(run: Run, migrated_sqlite: Path, tmp_path: Path, revision: str | None) -> None:
     path = tmp_path / "app.db"
     if revision:
-        shutil.copy(migrated_sqlite, path)
-        with sqlite3.connect(path) as connection:
-            connection.execute(f"UPDATE alembic_version SET version_num = {revision}")
-        connection.close()
+        copy_at(revision, migrated_sqlite, path)
     done = run("check-config", CONFIG_TYPE="testing", DATABASE_URL=f"sqlite:///{path}")
     assert (done.exit_code, levels(done.stdout)) == (1, ["notice", "warning"])
     assert "run bin/migrate" in done.stdout
