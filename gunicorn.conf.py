@@ -5,6 +5,9 @@ import signal
 import sys
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+from service import logs
 from service.config import ConfigurationError, Settings
 
 try:
@@ -48,6 +51,17 @@ def _leave(*_: object) -> None:
 # does nothing by default, would not hear a SIGTERM before; a migration is rolled back by it.
 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
     signal.signal(signal.SIGTERM, _leave)
+
+
+class _Logger(Logger):
+    """gunicorn's own lines in our format: from the first one on, and after a SIGHUP."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(_settings)
+
+
+logger_class = _Logger
 
 
 def post_fork(server: Any, _worker: Any) -> None:
