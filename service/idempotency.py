@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, func, literal, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -22,6 +21,7 @@ from service.exceptions import (
     TryLaterError,
 )
 from service.models import IdempotencyKey, utc_now
+from service.models.inserts import insert
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
@@ -82,17 +82,16 @@ async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
         "headers": "",
         "body": b"",
     }
-    on_postgresql = (await session.connection()).dialect.name == "postgresql"
-    insert = postgresql.insert if on_postgresql else sqlite.insert
+    dialect = (await session.connection()).dialect.name
     # Without it, the second of two at once would wait for the first one's end. SQLite has one
     # writer at a time anyway.
     free: ColumnElement[bool] = true()
-    if on_postgresql:
+    if dialect == "postgresql":
         number = int.from_bytes(key.key[:8], signed=True)
         free = func.pg_try_advisory_xact_lock(number)
     columns = IdempotencyKey.__table__.c
     row = select(*(literal(value, columns[name].type) for name, value in values.items()))
-    statement = insert(IdempotencyKey).from_select(list(values), row.where(free))
+    statement = insert(IdempotencyKey, dialect).from_select(list(values), row.where(free))
     statement = statement.on_conflict_do_update(
         index_elements=[IdempotencyKey.key],
         set_={name: statement.excluded[name] for name in values},

@@ -1,7 +1,6 @@
 """What the pool is told of its connections: to make them, to check them, and to let go of them."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -112,6 +111,7 @@ def watch_connections(engine: AsyncEngine) -> None:
 
 def prepare_sqlite(engine: AsyncEngine) -> None:
     """Readers beside one writer, foreign keys held, and write transactions that queue up."""
+    from sqlite3 import OperationalError
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -120,7 +120,7 @@ def prepare_sqlite(engine: AsyncEngine) -> None:
         # that start on a new one together. Then it is the next connection's to ask for again;
         # without it all works, but that readers wait for a writer.
         cursor.execute("PRAGMA busy_timeout=0")
-        with suppress(sqlite3.OperationalError):
+        with suppress(OperationalError):
             cursor.execute("PRAGMA journal_mode=WAL")
         for pragma in (
             f"busy_timeout={SQLITE_BUSY_TIMEOUT}",  # first: the others may have to wait

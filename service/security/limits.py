@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Insert, case, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.exceptions import TooManyRequestsError
 from service.models import RateLimit
+from service.models.inserts import insert
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,9 @@ def _take(connection: AsyncConnection, bucket: Bucket, now: float) -> Insert:
     The row tells when the bucket is empty again.
     """
     limit = bucket.limit
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     later: ColumnElement[float] = case((RateLimit.empty_at > now, RateLimit.empty_at), else_=now)
     return (
-        insert(RateLimit)
+        insert(RateLimit, connection.dialect.name)
         .values(key=bucket.key, empty_at=now + limit.interval)
         .on_conflict_do_update(
             index_elements=[RateLimit.key],
