@@ -2,6 +2,6 @@
 
 `peers/` holds the applications compared and `peers/__init__.py` their list: add yours there.
 `data` fills the database, `load` is the client, `rounds` measures, with `cpu` for the servers'
-processor time, and `report` prints. A measurement of
-another kind (a cold start, say) gets a module of its own beside `rounds`.
+processor time, `starts` and `memory` what their names say, and `report` prints. A measurement of
+another kind gets a module of its own beside `rounds`.
 """

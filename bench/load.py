@@ -31,12 +31,18 @@ class Job:
     status: str  # of every answer
     connections: int
     seconds: float
+    form: str = ""  # to post, percent-encoded
 
     def request(self) -> bytes:
         """The request as it goes over the wire."""
         headers = {"Host": f"127.0.0.1:{self.port}", "User-Agent": AGENT, **self.headers}
-        lines = [f"GET {self.path} HTTP/1.1", *(f"{name}: {it}" for name, it in headers.items())]
-        return "\r\n".join([*lines, "", ""]).encode("ascii")
+        if self.form:
+            headers["Origin"] = f"http://{headers['Host']}"
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Length"] = str(len(self.form))
+        first = f"{'POST' if self.form else 'GET'} {self.path} HTTP/1.1"
+        lines = [first, *(f"{name}: {it}" for name, it in headers.items())]
+        return "\r\n".join([*lines, "", self.form]).encode("ascii")
 
 
 @dataclass

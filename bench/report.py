@@ -9,6 +9,8 @@ from statistics import median, quantiles
 from typing import Any
 
 from bench.load import Seen
+from bench.memory import Memory
+from bench.starts import Start
 
 LIBRARIES = (
     "quart",
@@ -26,6 +28,8 @@ LIBRARIES = (
     "flask-sqlalchemy",
     "psycopg2-binary",
 )
+START_HEAD = "start|peer|ms to the first 200|readlog / peer"
+MEMORY_HEAD = "memory|peer|RSS MiB|PSS MiB|all MiB|RSS: readlog / peer|PSS: readlog / peer"
 HEAD = "route|peer|req/s|p50 ms|p99 ms|bytes|cpu ms|req/s: readlog / peer|cpu: peer / readlog"
 
 
@@ -68,6 +72,38 @@ def table(results: Results) -> str:
         for peer, figures in by_peer.items():
             name = route if figures is ours else ""
             lines.append(_line(name, peer, figures, ours))
+    return _table(lines)
+
+
+def starts_table(starts: Mapping[str, Sequence[Start]]) -> str:
+    """Each peer's time to the first answer: median, least and most."""
+    lines: list[tuple[str, ...]] = [tuple(START_HEAD.split("|"))]
+    ours = [start.seconds * 1000 for start in next(iter(starts.values()))]
+    for peer, rounds in starts.items():
+        times = [start.seconds * 1000 for start in rounds]
+        first = len(lines) == 1
+        cells = (peer, _spread(times, 0), "" if first else _ratio(ours, times))
+        lines.append(("exec to /" if first else "", *cells))
+    return _table(lines)
+
+
+def memory_table(by_state: Mapping[str, Mapping[str, Sequence[Memory]]]) -> str:
+    """The largest worker's memory in each state, and that of all of a server's processes."""
+    lines: list[tuple[str, ...]] = [tuple(MEMORY_HEAD.split("|"))]
+    for state, by_peer in by_state.items():
+        ours = next(iter(by_peer.values()))
+        for peer, it in by_peer.items():
+            rss, pss = [one.rss for one in it], [one.pss for one in it]
+            cells = (peer, _spread(rss), _spread(pss), _spread([one.total for one in it]))
+            ratios = (
+                _ratio([one.rss for one in ours], rss),
+                _ratio([one.pss for one in ours], pss),
+            )
+            lines.append((state, *cells, "", "") if it is ours else ("", *cells, *ratios))
+    return _table(lines)
+
+
+def _table(lines: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_aligned(line, widths) for line in lines)
 
@@ -89,7 +125,14 @@ def _line(route: str, peer: str, it: Figures, ours: Figures) -> tuple[str, ...]:
 def _ratio(these: Sequence[float], those: Sequence[float]) -> str:
     """Median, least and most of the ratios round by round: both sides met the same noise."""
     ratios = [this / that for this, that in zip(these, those, strict=False)]
-    return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else ""
+    return _spread(ratios, 2) if ratios else ""
+
+
+def _spread(values: Sequence[float], digits: int = 1) -> str:
+    """Median, least and most; a single value alone."""
+    low, high = min(values), max(values)
+    more = f" ({low:.{digits}f}-{high:.{digits}f})" if len(values) > 1 else ""
+    return f"{median(values):.{digits}f}{more}"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -18,10 +18,10 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 from bench import cpu
 from bench.data import PASSWORD, TOKEN
 from bench.load import AGENT, Job, Seen
+from bench.memory import Memory, at_most
 from bench.peers import LIST, Peer, Route
-from tests.servers import ROOT, Gunicorn, gunicorn
+from tests.servers import ROOT, Gunicorn, free_port, served
 
-WORKERS = 2
 PAGE_SIZE = 25
 TITLE = re.compile(r"<t[hd][^>]*>\s*(Volume \d{6}[^<]*)<")
 
@@ -81,16 +81,9 @@ def serving(peers: Sequence[Peer], database_url: str) -> Iterator[list[Running]]
     with ExitStack() as stack:
         running = []
         for peer in peers:
-            server = stack.enter_context(
-                gunicorn(
-                    peer.environment(database_url),
-                    workers=WORKERS,
-                    args=peer.args,
-                    app=peer.app,
-                    worker_class=peer.worker_class,
-                    path=peer.ready,
-                )
-            )
+            port = free_port()
+            environment = peer.environment(database_url)
+            server = stack.enter_context(served(peer.command(port), environment, port, peer.ready))
             signed_in = Running(peer, server, _sign_in(peer, server.url), "")
             running.append(replace(signed_in, etag=_etag(signed_in)))
         _compare(running)
@@ -101,6 +94,25 @@ def measure(running: Running, route: Route, plan: Plan) -> Seen:
     """One measurement in a client process of its own; a bad answer ends the bench."""
     headers = running.headers(route)
     job = Job(running.port, route.path, headers, route.status, plan.connections, plan.seconds)
+    return _load(running, route.name, job)
+
+
+def sign_in_again(running: Running, plan: Plan) -> Memory | None:
+    """Sign in over and over, which takes the service 19 MiB each; the memory at its largest.
+
+    None where the peer has no such page, or the system does not tell.
+    """
+    peer = running.peer
+    if not running.cookies:
+        return None
+    form = _form(peer, next(iter(running.cookies))).decode()
+    job = Job(running.port, peer.login, {}, peer.signed_in, plan.connections, plan.seconds, form)
+    with at_most(running.server.pid) as largest:
+        _load(running, "signing in", job)
+    return largest[0] if largest else None
+
+
+def _load(running: Running, name: str, job: Job) -> Seen:
     before = cpu.seconds(running.server.pid)
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
@@ -108,7 +120,7 @@ def measure(running: Running, route: Route, plan: Plan) -> Seen:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=plan.seconds + 60,
+        timeout=job.seconds + 60,
         check=True,
     )
     after = cpu.seconds(running.server.pid)
@@ -117,7 +129,7 @@ def measure(running: Running, route: Route, plan: Plan) -> Seen:
         seen.server_cpu = after - before
     if seen.bad or len(seen.times) < 2:  # percentiles need two
         log = running.server.log()[-2000:]
-        raise BenchError(f"{running.peer.name} {route.name}: {seen.bad or 'too slow'}\n{log}")
+        raise BenchError(f"{running.peer.name} {name}: {seen.bad or 'too slow'}\n{log}")
     return seen
 
 
@@ -128,15 +140,18 @@ def _sign_in(peer: Peer, url: str) -> dict[int, str]:
 
 def _cookie(peer: Peer, url: str, books: int) -> str:
     """As a browser has it once the page after the login was shown, without that page's flash."""
-    form = urlencode({"email": peer.email(books), "password": PASSWORD}).encode()
     jar = CookieJar()
     browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(jar))
     browser.addheaders = [("Origin", url), ("User-Agent", AGENT)]
     try:
-        browser.open(url + peer.login, form, timeout=30).close()
+        browser.open(url + peer.login, _form(peer, books), timeout=30).close()
     except OSError as error:
         raise BenchError(f"{peer.name}: signing in failed: {error}") from error
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def _form(peer: Peer, books: int) -> bytes:
+    return urlencode({"email": peer.email(books), "password": PASSWORD}).encode()
 
 
 def _etag(running: Running) -> str:

@@ -112,10 +112,23 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
     command += ["--workers", str(workers), "--worker-class", worker_class, *args, app]
+    with served(command, environment, port, path) as server:
+        yield server
+
+
+@contextmanager
+def served(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    port: int,
+    path: str,
+    status: int | None = None,
+) -> Iterator[Gunicorn]:
+    """The same for any command that runs gunicorn; the block starts at the first such status."""
     with tempfile.TemporaryDirectory(prefix="readlog-") as folder:
         log_path = Path(folder, "log")
         with _process(command, log_path, signal.SIGTERM, cwd=ROOT, env=_basic(environment)) as it:
-            _wait(it, log_path, lambda: _answers(port, path))
+            _wait(it, log_path, lambda: _answers(port, path, status))
             yield Gunicorn(f"http://127.0.0.1:{port}", it, log_path)
 
 
@@ -224,16 +237,16 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], boo
     while process.poll() is None and time.monotonic() < deadline:
         if ready():
             return
-        time.sleep(0.05)
+        time.sleep(0.005)
     fate = "runs, but is not ready" if process.poll() is None else f"ended: {process.returncode}"
     raise ServerError(f"{process.args!r} {fate}\n{log.read_text(errors='replace')}")
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int, path: str, status: int | None) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        return bool(connection.getresponse().status)
+        return connection.getresponse().status == status or status is None
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -1,13 +1,17 @@
 """The applications that are compared, and how each is started and signed in to."""
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from werkzeug.security import generate_password_hash
 
+WORKERS = 2
 SECRET_KEY = "only-for-the-bench-0123456789-abcdefghijklmnopqrstuvwxyz"
-PLAIN_CONFIG = ("--config", "bench/peers/gunicorn_plain.py")
+GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "bench/peers/gunicorn_plain.py")
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,9 @@ class Route:
         return "304" if self.unchanged else "200"
 
 
+WELCOME = Route("/", "/")
 PAGES = (
-    Route("/", "/"),
+    WELCOME,
     Route("/login", "/login"),
     Route("/books/ of 25", "/books/", 25),
     Route("/books/ of 10000", "/books/", 10_000),
@@ -57,14 +62,17 @@ class Peer:
     """
 
     name: str
-    app: str
-    worker_class: str
+    start: tuple[str, ...]  # the command, to which arguments of gunicorn's may be added
     environment: Callable[[str], dict[str, str]]  # from the database's postgresql:// URL
     hash_password: Callable[[str], str] = _werkzeug
-    args: tuple[str, ...] = ()
     routes: tuple[Route, ...] = PAGES
     login: str = "/login"
     ready: str = "/"
+    signed_in: str = "302"  # what signing in is answered with
+
+    def command(self, port: int) -> list[str]:
+        """What starts it on this port of this machine."""
+        return [*self.start, "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS)]
 
     def email(self, books: int) -> str:
         """The address of this peer's reader with so many books."""
@@ -78,6 +86,10 @@ def _ours(database_url: str) -> dict[str, str]:
         "LOG_LEVEL": "warning",
         "RATE_LIMITS": "off",
         "SECRET_KEY": SECRET_KEY,
+        "WEB_CONCURRENCY": str(WORKERS),
+        # What bin/start takes python3 from.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "VIRTUAL_ENV": sys.prefix,
     }
 
 
@@ -93,40 +105,22 @@ def _alone(database_url: str) -> dict[str, str]:
 
 OURS = Peer(
     "readlog",
-    "service.app:create_app()",
-    "service.worker.Worker",
+    ("bin/start",),
     _ours,
     PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash,
     routes=ROUTES,
     ready="/livez",
+    signed_in="303",
 )
-FLASK = Peer("flask", "bench.peers.flask_list:create_app()", "sync", _twin, _werkzeug, PLAIN_CONFIG)
+FLASK = Peer("flask", (*GUNICORN, "bench.peers.flask_list:create_app()"), _twin)
 # The same with threads and keep-alive: what a Flask application gains without being rewritten.
 FLASK_THREADS = Peer(
-    "flask-threads",
-    FLASK.app,
-    "gthread",
-    _twin,
-    _werkzeug,
-    (*PLAIN_CONFIG, "--threads", "4"),
+    "flask-threads", (*FLASK.start, "--worker-class", "gthread", "--threads", "4"), _twin
 )
 
 # What frameworks of the same kind take for the API's list, and what is left without any.
-FASTAPI = Peer(
-    "fastapi",
-    "bench.peers.fastapi_books:create_app()",
-    "bench.peers.worker.PlainWorker",
-    _alone,
-    args=PLAIN_CONFIG,
-    routes=API,
-)
-ASGI = Peer(
-    "asgi",
-    "bench.peers.asgi_books:create_app()",
-    FASTAPI.worker_class,
-    _alone,
-    args=PLAIN_CONFIG,
-    routes=API,
-)
+_ASYNC = (*GUNICORN, "--worker-class", "bench.peers.worker.PlainWorker")
+FASTAPI = Peer("fastapi", (*_ASYNC, "bench.peers.fastapi_books:create_app()"), _alone, routes=API)
+ASGI = Peer("asgi", (*_ASYNC, "bench.peers.asgi_books:create_app()"), _alone, routes=API)
 
 PEERS = {peer.name: peer for peer in (FLASK, FLASK_THREADS, FASTAPI, ASGI)}

@@ -1,0 +1,48 @@
+"""How long a server takes from exec to its first page, and the memory of its workers then.
+
+The service is started as on Render: by `bin/start`, which looks whether the schema is at head. The
+twin neither looks nor connects. The page is the welcome page, for which neither asks the database.
+"""
+
+import http.client
+import time
+from dataclasses import dataclass
+
+from bench import memory
+from bench.memory import Memory
+from bench.peers import WELCOME, Peer
+from tests.servers import free_port, served
+
+SETTLE = 0.3  # seconds after which every worker is there
+REQUESTS = 20  # of which each worker answers some
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: seconds to the first answer, and the memory when each worker has given some."""
+
+    seconds: float
+    idle: Memory | None
+
+
+def measure(peer: Peer, database_url: str) -> Start:
+    """Start a server, and stop it. Raises ServerError where it does not answer 200."""
+    port = free_port()
+    begun = time.perf_counter()
+    with served(
+        peer.command(port), peer.environment(database_url), port, WELCOME.path, 200
+    ) as server:
+        seconds = time.perf_counter() - begun
+        time.sleep(SETTLE)
+        for _ in range(REQUESTS):
+            _ask(port)
+        return Start(seconds, memory.of(server.pid))
+
+
+def _ask(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", WELCOME.path)
+        connection.getresponse().read()
+    finally:
+        connection.close()
