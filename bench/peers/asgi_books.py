@@ -88,7 +88,7 @@ class App:
             if owner is None or "books:read" not in owner["scopes"].split():
                 await _answer(send, 401, [])
                 return
-            etag = b'"1-%d"' % owner["books_revision"]
+            etag = b'"1-of-%d-%d"' % (owner["id"], owner["books_revision"])
             if headers.get(b"if-none-match") == etag:
                 await _answer(send, 304, [(b"etag", etag)])
                 return

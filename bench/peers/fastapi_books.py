@@ -124,7 +124,7 @@ async def list_books(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any] | Response:
     """The newest books of the reader."""
-    etag = f'"1-{user.books_revision}"'
+    etag = f'"1-of-{user.id}-{user.books_revision}"'
     if if_none_match == etag:
         return Response(status_code=304, headers={"ETag": etag})
     query = select(Book).where(Book.user_id == user.id).order_by(Book.id.desc()).limit(limit + 1)
