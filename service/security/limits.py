@@ -69,7 +69,9 @@ async def take(
             standings.append(Standing(limit, 0, seconds + limit.period - limit.interval))
             raise TooManyRequestsError("That was tried too often. Please wait a little.", seconds)
         full = max(0.0, empty_at - now)
-        standings.append(Standing(limit, max(0, int(limit.count - full / limit.interval)), full))
+        # With the same tolerance as below: as many more would be let through.
+        left = int(limit.count - full / limit.interval + 0.5)
+        standings.append(Standing(limit, max(0, left), full))
 
 
 async def give_back(connection: AsyncConnection, *buckets: Bucket) -> None:

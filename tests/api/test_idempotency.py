@@ -1,0 +1,298 @@
+"""Idempotency-Key on POST: a request that is repeated is done once."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from quart import Quart, Response
+from sqlalchemy import update
+
+from service import db, housekeeping, idempotency
+from service.books import queries
+from service.idempotency import LIFETIME
+from service.models import Book, IdempotencyKey, utc_now
+from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
+from tests.people import Person, count, rows
+
+BATCH = f"{BOOKS}/batch"
+FULL = {"operations": [{"op": "create", "book": A_BOOK}] * 3}
+
+
+async def add(
+    program: Program, key: str, body: Any = A_BOOK, path: str = BOOKS, **headers: str
+) -> Response:
+    return await program.post(path, body, Idempotency_Key=key, **headers)
+
+
+def is_replay(response: Response) -> bool:
+    return response.headers.get("Idempotency-Replayed") == "true"
+
+
+async def age(app: Quart, by: timedelta) -> None:
+    """Every key was first used so long ago."""
+    async with app.app_context(), db.transaction() as session:
+        await session.execute(update(IdempotencyKey).values(created_at=utc_now() - by))
+
+
+@pytest.mark.parametrize(("path", "body"), [(BOOKS, A_BOOK), (BATCH, FULL)], ids=["book", "batch"])
+async def test_repeated(app: Quart, program: Program, path: str, body: Any) -> None:
+    """The same request again has the same answer, to the last byte, and no other effect."""
+    first = await add(program, "one", body, path)
+    assert not is_replay(first)
+    done = await rows(app, Book.id, Book.version)
+    for _ in range(2):
+        again = await add(program, "one", body, path)
+        assert again.status_code == first.status_code
+        assert await again.get_data() == await first.get_data()
+        assert is_replay(again)
+        for name in ("Content-Type", "Location", "ETag"):
+            assert again.headers.get(name) == first.headers.get(name)
+        assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert await rows(app, Book.id, Book.version) == done
+
+
+async def test_another_key(app: Quart, program: Program) -> None:
+    """Without a key, or with another, the same book twice is two books."""
+    for headers in ({"Idempotency-Key": "a"}, {"Idempotency-Key": "A"}, {}, {}):
+        response = await program.call("POST", BOOKS, A_BOOK, headers)
+        assert response.status_code == 201
+        assert not is_replay(response)
+    assert await count(app, Book) == 4
+
+
+async def test_what_was_made_is_gone(program: Program) -> None:
+    """The answer is what it was, whatever has become of the book: nothing is made anew."""
+    first = await add(program, "one")
+    await program.delete(first.headers["Location"])
+    again = await add(program, "one")
+    assert (again.status_code, is_replay(again)) == (201, True)
+    assert (await program.get(first.headers["Location"])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (BOOKS, A_BOOK | {"title": "Emma"}),
+        (BOOKS, {"title": "Middlemarch", "author": "George Eliot"}),
+        (BATCH, FULL),
+    ],
+    ids=["title", "rating", "address"],
+)
+async def test_another_request(app: Quart, program: Program, path: str, body: Any) -> None:
+    """A key belongs to one request: with another it is refused, and its own still works."""
+    await add(program, "one")
+    assert await wrong_fields(await add(program, "one", body, path)) == [
+        ("Idempotency-Key", "reused")
+    ]
+    assert await count(app, Book) == 1
+    assert is_replay(await add(program, "one"))
+
+
+async def test_other_bytes(app: Quart, program: Program) -> None:
+    """The body is compared as it was sent."""
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    text = json.dumps(A_BOOK)
+    assert (await program.call("POST", BOOKS, headers=headers, data=text)).status_code == 201
+    response = await program.call("POST", BOOKS, headers=headers, data=f" {text}")
+    assert await wrong_fields(response) == [("Idempotency-Key", "reused")]
+
+
+async def test_of_another(app: Quart, program: Program, bobs: Program) -> None:
+    """Two people may use the same key, and learn nothing of each other."""
+    first = await (await add(program, "one")).get_json()
+    others = await add(bobs, "one", A_BOOK | {"title": "Bob's"})
+    assert (others.status_code, is_replay(others)) == (201, False)
+    assert (await others.get_json())["id"] != first["id"]
+    assert is_replay(await add(bobs, "one", A_BOOK | {"title": "Bob's"}))
+
+
+async def test_with_another_token(
+    app: Quart, program: Program, script: Script, alice: Person
+) -> None:
+    """A key is a person's, with whichever token or session."""
+    await add(program, "one")
+    assert is_replay(await add(await add_program(app, alice.id), "one"))
+    assert is_replay(await add(script, "one"))
+
+
+async def test_needs_the_scope(app: Quart, program: Program, alice: Person) -> None:
+    """An answer is repeated only to who may make the request."""
+    await add(program, "one")
+    reader = await add_program(app, alice.id, ["books:read"])
+    await problem(await add(reader, "one"), 403, "INSUFFICIENT_SCOPE")
+
+
+BAD_KEYS = ["", "x" * 256, "a\tb", "é", "🦉".encode().decode("latin-1"), "\x7f"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_bad_keys(app: Quart, program: Program) -> None:
+    """What cannot be a key is refused, and nothing is done."""
+    for key in BAD_KEYS:
+        assert await wrong_fields(await add(program, key)) == [("Idempotency-Key", "invalid")], key
+    assert await count(app, Book) == 0
+    for key in ("x", "x" * 255, '"9f4c6f0e"', "!#$%&'*+-.^_`|~ ()"):
+        assert (await add(program, key)).status_code == 201, key
+
+
+async def test_kept_for_a_day(app: Quart, program: Program) -> None:
+    """For 24 hours the answer is there, whatever housekeeping does; then the key is free."""
+    await add(program, "one")
+    await age(app, LIFETIME - timedelta(minutes=1))
+    async with app.app_context():
+        await housekeeping.clean_up()
+    assert is_replay(await add(program, "one"))
+    await age(app, LIFETIME + timedelta(seconds=1))
+    other = A_BOOK | {"title": "Emma"}
+    new = await add(program, "one", other)
+    assert (new.status_code, is_replay(new)) == (201, False)
+    assert is_replay(await add(program, "one", other))
+    assert await count(app, Book) == 2
+    await age(app, LIFETIME + timedelta(seconds=1))
+    async with app.app_context():
+        await housekeeping.clean_up()
+    assert await count(app, IdempotencyKey) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (BOOKS, {"title": ""}, 422),
+        (BATCH, {"operations": [{"op": "create", "book": A_BOOK}, {"op": "delete", "id": 9}]}, 422),
+    ],
+    ids=["book", "batch"],
+)
+async def test_refused(app: Quart, program: Program, path: str, body: Any, status: int) -> None:
+    """A request that was refused did nothing, and leaves its key free."""
+    assert (await add(program, "one", body, path)).status_code == status
+    assert await count(app, IdempotencyKey) == 0
+    mended = await add(program, "one")
+    assert (mended.status_code, is_replay(mended)) == (201, False)
+
+
+class FaultError(Exception):
+    """The process might as well have died here."""
+
+
+@pytest.mark.parametrize("place", ["before", "between", "after"])
+async def test_interrupted(
+    app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Book and key are written together: whatever fails in between, both are there or neither."""
+
+    async def fail(*args: Any) -> None:
+        raise FaultError
+
+    async def add_and_fail(*args: Any) -> None:
+        await add_book(*args)
+        raise FaultError
+
+    async def keep_and_fail(*args: Any) -> None:
+        await keep(*args)
+        raise FaultError
+
+    add_book, keep = queries.add_book, idempotency.keep
+    with monkeypatch.context() as patch:
+        if place == "before":
+            patch.setattr(queries, "add_book", fail)
+        elif place == "between":
+            patch.setattr(queries, "add_book", add_and_fail)
+        else:
+            patch.setattr(idempotency, "keep", keep_and_fail)
+        await problem(await add(program, "one"), 500, "INTERNAL_SERVER_ERROR")
+    assert (await count(app, Book), await count(app, IdempotencyKey)) == (0, 0)
+    again = await add(program, "one")
+    assert (again.status_code, is_replay(again)) == (201, False)
+    assert (await count(app, Book), await count(app, IdempotencyKey)) == (1, 1)
+
+
+async def test_answer_lost(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process fails after the commit: who asks again gets the answer that was lost."""
+    commits: list[Any] = []
+
+    async def lose(response: Any) -> Any:
+        if not commits:
+            commits.append(response)
+            raise FaultError
+        return response
+
+    app.after_request(lose)
+    assert (await add(program, "one")).status_code == 500
+    again = await add(program, "one")
+    assert (again.status_code, is_replay(again)) == (201, True)
+    assert await count(app, Book) == 1
+
+
+async def repeat(program: Program, times: int, headers: Mapping[str, str]) -> list[Response]:
+    return await asyncio.gather(
+        *(program.call("POST", BOOKS, A_BOOK, headers) for _ in range(times))
+    )
+
+
+async def test_fifty_at_once(app: Quart, program: Program) -> None:
+    """Fifty of one request at the same moment make one book, and nobody gets another answer."""
+    statuses, bodies = Counter[int](), set[bytes]()
+    while len(bodies) == 0 or statuses[201] < 50:
+        for response in await repeat(program, 50 - statuses[201], {"Idempotency-Key": "one"}):
+            statuses[response.status_code] += 1
+            if response.status_code == 201:
+                bodies.add(await response.get_data(as_text=False))
+            else:
+                code = {409: "STILL_RUNNING", 503: "DATABASE_UNAVAILABLE"}[response.status_code]
+                await problem(response, response.status_code, code)
+                assert int(response.headers["Retry-After"]) >= 1
+    assert len(bodies) == 1
+    assert (await count(app, Book), await count(app, IdempotencyKey)) == (1, 1)
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["new", "expired"])
+async def test_still_running(
+    app: Quart,
+    program: Program,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    expired: bool,
+) -> None:
+    """Meanwhile the same request is told to wait; SQLite has it wait itself."""
+    if expired:
+        await add(program, "one")
+        await age(app, LIFETIME + timedelta(seconds=1))
+    made = await count(app, Book)
+    add_book = queries.add_book
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any) -> Any:
+        entered.set()
+        await go_on.wait()
+        return await add_book(*args)
+
+    monkeypatch.setattr(queries, "add_book", slowly)
+    first = asyncio.create_task(add(program, "one"))
+    await entered.wait()
+    if database_url.startswith("sqlite"):
+        second = asyncio.create_task(add(program, "one"))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        response = await second
+        assert (response.status_code, is_replay(response)) == (201, True)
+    else:
+        response = await add(program, "one")
+        await problem(response, 409, "STILL_RUNNING")
+        assert int(response.headers["Retry-After"]) >= 1
+        go_on.set()
+    assert (await first).status_code == 201
+    assert is_replay(await add(program, "one"))
+    assert await count(app, Book) == made + 1
+
+
+async def test_keeps_no_key_and_no_body(app: Quart, program: Program) -> None:
+    """The database holds hashes of the key and the request."""
+    key = "a key that nobody else should read"
+    await add(program, key)
+    [(kept, request)] = await rows(app, IdempotencyKey.key, IdempotencyKey.request)
+    assert (len(kept), len(request)) == (32, 32)
+    assert key.encode() not in kept + request

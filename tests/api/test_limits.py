@@ -1,0 +1,126 @@
+"""How programs are told how often they may call."""
+
+import re
+
+import pytest
+from quart import Quart
+
+from service.limiting import (
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    REGISTRATIONS_PER_ADDRESS,
+    WRITES_PER_USER,
+)
+from service.security.limits import Limit
+from tests.api.programs import A_BOOK, BOOKS, Program, Script, problem
+from tests.api.test_scopes import operations
+from tests.clocks import Clock, stop_limits_clock
+from tests.people import PASSWORD, Person
+
+WISH = {"email": "alice@example.com", "password": "not the right one", "name": "x"}
+STANDING = re.compile(r'"(?P<name>[a-z-]+)";r=(?P<left>\d+);t=(?P<reset>\d+)')
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return stop_limits_clock(monkeypatch)
+
+
+def policy(*limits: Limit) -> str:
+    return ", ".join(f'"{it.name}";q={it.count};w={it.period:g}' for it in limits)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_operation_has_a_limit_or_a_reason(app: Quart) -> None:
+    """Writes are limited; reads say why they need not be, with figures that a test holds."""
+    for name, declared in operations(app).items():
+        if name.startswith("GET "):
+            assert declared.reason, name
+            assert not declared.limits, name
+        else:
+            assert not declared.reason, name
+            assert declared.limits or declared.scope is not None, name
+
+
+async def test_writes(clock: Clock, program: Program, script: Script, bobs: Program) -> None:
+    """Each write tells what is left, over all tokens and sessions of the person, till none is."""
+    count = WRITES_PER_USER.count
+    for number in range(1, count + 1):
+        caller = script if number % 2 else program
+        response = await caller.patch(f"{BOOKS}/4711", {})
+        assert response.status_code == 404
+        assert response.headers["RateLimit-Policy"] == policy(WRITES_PER_USER)
+        standing = STANDING.fullmatch(response.headers["RateLimit"])
+        assert standing
+        assert standing["name"] == "write-user"
+        assert int(standing["left"]) == count - number
+        assert 1 <= int(standing["reset"]) <= WRITES_PER_USER.period + 1  # rounded up
+        assert "Retry-After" not in response.headers
+    for _ in range(3):
+        refused = await program.post(BOOKS, A_BOOK)
+        await problem(refused, 429, "TOO_MANY_REQUESTS")
+        assert refused.headers["RateLimit-Policy"] == policy(WRITES_PER_USER)
+        assert refused.headers["RateLimit"].startswith('"write-user";r=0;t=')
+        assert 1 <= int(refused.headers["Retry-After"]) <= 2
+    assert (await program.get(BOOKS)).status_code == 200
+    assert (await bobs.post(BOOKS, A_BOOK)).status_code == 201
+    clock.advance(int(refused.headers["Retry-After"]))
+    assert (await program.post(BOOKS, A_BOOK)).status_code == 201
+
+
+async def test_reads(program: Program) -> None:
+    """What is not limited tells of no limit."""
+    await program.adds("Emma")
+    for path in (BOOKS, f"{BOOKS}/1", "/api/v1/me", "/api/v1/tokens", "/api/v1/sessions"):
+        response = await program.get(path)
+        assert response.status_code == 200
+        assert not {"RateLimit", "RateLimit-Policy"} & set(response.headers.keys())
+
+
+async def test_tokens(clock: Clock, stranger: Program, alice: Person) -> None:
+    """Failures are counted for the address and for the account; a right password is not."""
+    for _ in range(20):
+        made = await stranger.post("/api/v1/tokens", WISH | {"password": PASSWORD})
+        assert made.status_code == 201
+    for number in range(LOGIN_PER_ACCOUNT.count):
+        response = await stranger.post("/api/v1/tokens", WISH)
+        await problem(response, 401, "WRONG_CREDENTIALS")
+        assert response.headers["RateLimit-Policy"] == policy(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)
+        standings = STANDING.findall(response.headers["RateLimit"])
+        assert [(name, int(left)) for name, left, _ in standings] == [
+            ("login-address", LOGIN_PER_ADDRESS.count - number - 1),
+            ("login-account", LOGIN_PER_ACCOUNT.count - number - 1),
+        ]
+    refused = await stranger.post("/api/v1/tokens", WISH | {"password": PASSWORD})
+    await problem(refused, 429, "TOO_MANY_REQUESTS")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 31
+    clock.advance(int(refused.headers["Retry-After"]))
+    made = await stranger.post("/api/v1/tokens", WISH | {"password": PASSWORD})
+    assert made.status_code == 201
+
+
+async def test_registrations(clock: Clock, stranger: Program) -> None:
+    """Registering is counted for the address it comes from, right or wrong."""
+    for number in range(REGISTRATIONS_PER_ADDRESS.count):
+        body = {"email": f"nobody{number}", "password": PASSWORD}
+        response = await stranger.post("/api/v1/users", body)
+        assert response.status_code == 422
+        assert response.headers["RateLimit-Policy"] == policy(REGISTRATIONS_PER_ADDRESS)
+    account = {"email": "carol@example.com", "password": PASSWORD}
+    refused = await stranger.post("/api/v1/users", account)
+    await problem(refused, 429, "TOO_MANY_REQUESTS")
+    clock.advance(int(refused.headers["Retry-After"]))
+    assert (await stranger.post("/api/v1/users", account)).status_code == 201
+
+
+class TestOff:
+    """Load tests count nothing."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"RATE_LIMITS": "off"}
+
+    async def test_no_headers(self, program: Program) -> None:
+        response = await program.post(BOOKS, A_BOOK)
+        assert response.status_code == 201
+        assert not {"RateLimit", "RateLimit-Policy"} & set(response.headers.keys())

@@ -1,0 +1,84 @@
+"""Calls that a browser makes for another site change nothing (C6)."""
+
+import json
+
+import pytest
+from quart import Quart
+
+from service.models import Base
+from tests.api.programs import A_BOOK, BOOKS, Program, Script, problem
+from tests.api.test_scopes import EXPECTED
+from tests.people import PASSWORD, Person, rows
+
+UNSAFE = [name.partition(" ")[::2] for name in EXPECTED if not name.startswith("GET ")]
+OTHER_SITES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+]
+
+
+async def everything(app: Quart) -> list[object]:
+    return [await rows(app, *table.c) for table in Base.metadata.tables.values()]
+
+
+@pytest.mark.parametrize("headers", OTHER_SITES, ids=str)
+async def test_from_another_site(
+    app: Quart, program: Program, script: Script, stranger: Program, headers: dict[str, str]
+) -> None:
+    """No unsafe call that says so does anything: with a token, with a cookie or with neither."""
+    before = await everything(app)
+    for method, path in UNSAFE:
+        address = f"/api/v1{path.replace('<id>', '1')}"
+        for caller in (program, script, stranger):
+            response = await caller.call(method, address, {}, headers)
+            await problem(response, 403, "CROSS_SITE")
+            assert "Access-Control-Allow-Origin" not in response.headers
+    assert await everything(app) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}],
+    ids=str,
+)
+async def test_from_a_program_or_a_page_of_ours(
+    program: Program, stranger: Program, headers: dict[str, str]
+) -> None:
+    """Without a cookie no Origin is needed: not with a token, and not for registering either."""
+    assert (await program.call("POST", BOOKS, A_BOOK, headers)).status_code == 201
+    account = {"email": "carol@example.com", "password": PASSWORD}
+    assert (await stranger.call("POST", "/api/v1/users", account, headers)).status_code == 201
+    wish = account | {"name": "a program"}
+    assert (await stranger.call("POST", "/api/v1/tokens", wish, headers)).status_code == 201
+
+
+async def test_cookie_without_origin(app: Quart, program: Program, alice: Person) -> None:
+    """A call with a cookie must prove where it comes from, whatever token is there too."""
+    cookie = {"Cookie": f"readlog-session={alice.cookie()}"}
+    for caller in (Program(app), program):
+        await problem(await caller.call("POST", BOOKS, A_BOOK, cookie), 403, "CROSS_SITE")
+        assert (await caller.call("GET", BOOKS, None, cookie)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", None])
+async def test_what_a_form_can_send(script: Script, kind: str | None) -> None:
+    """JSON in the clothes of a form is not read (S42)."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    for path in (BOOKS, "/api/v1/users", "/api/v1/tokens"):
+        response = await script.call("POST", path, headers=headers, data=json.dumps(A_BOOK))
+        await problem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+async def test_preflight(stranger: Program) -> None:
+    """Scripts of other sites are given no leave to read or to send."""
+    headers = {
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    response = await stranger.call("OPTIONS", BOOKS, headers=headers)
+    assert not [name for name, _ in response.headers if name.lower().startswith("access-control")]

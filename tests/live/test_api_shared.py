@@ -1,0 +1,88 @@
+"""The API's promises hold for the service as a whole, not for each of its processes."""
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.live.sockets import Answer, Connection, ask, request
+from tests.live.test_limits_shared import one_to_each_process
+from tests.servers import gunicorn
+
+BOOK = {"title": "Middlemarch", "author": "George Eliot", "rating": 5}
+ACCOUNT = {"email": "alice@example.com", "password": "correct horse battery"}
+JSON = "Content-Type: application/json"
+EACH = 25
+
+
+async def sign_in(url: str) -> str:
+    """Register, and make a token; returns the header to send."""
+    for path, more in (("users", {}), ("tokens", {"name": "a program"})):
+        body = json.dumps(ACCOUNT | more).encode()
+        answer = await ask(url, "POST", f"/api/v1/{path}", JSON, body=body)
+        assert answer.status == 201, answer.body
+    return f"Authorization: Bearer {json.loads(answer.body)['token']}"
+
+
+async def test_fifty_repeats(environment: dict[str, str]) -> None:
+    """Fifty of one request to two processes at once: one book, one answer."""
+    body = json.dumps(BOOK).encode()
+    with gunicorn(environment, app="tests.live.counted:create_app()") as server:
+        url = server.url
+        token = await sign_in(url)
+        headers = (token, JSON, "Idempotency-Key: one")
+        processes: Counter[str] = Counter()
+        waits: Counter[int] = Counter()
+
+        async def until_done(connection: Connection) -> Answer:
+            while True:
+                await connection.send(request(url, "POST", "/api/v1/books", *headers, body=body))
+                answer = await connection.answer()
+                assert answer is not None
+                if answer.status not in (409, 503):
+                    processes[answer.headers["x-process"]] += 1
+                    return answer
+                assert int(answer.headers["retry-after"]) >= 1
+                waits[answer.status] += 1
+                await asyncio.sleep(0.05)
+
+        async with AsyncExitStack() as stack:
+            both = await one_to_each_process(stack, url)
+            others = [
+                await stack.enter_async_context(Connection.to(url)) for _ in range(2 * EACH - 2)
+            ]
+            answers = await asyncio.gather(*map(until_done, [*both, *others]))
+        listed = await ask(url, "GET", "/api/v1/books", token)
+        log = server.log()
+    assert len(processes) == 2
+    assert [it.status for it in answers] == [201] * 2 * EACH
+    assert len({it.body for it in answers}) == 1
+    assert sum("idempotency-replayed" not in it.headers for it in answers) == 1
+    assert [book["id"] for book in json.loads(listed.body)["items"]] == [
+        json.loads(answers[0].body)["id"]
+    ]
+    assert "unforeseen error" not in log
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_revoked_everywhere(environment: dict[str, str]) -> None:
+    """A token that one process revokes is refused by the other from its next request on."""
+    with gunicorn(environment, app="tests.live.counted:create_app()") as server:
+        url = server.url
+        token = await sign_in(url)
+        async with AsyncExitStack() as stack:
+            here, there = await one_to_each_process(stack, url)
+            statuses = []
+            for connection, method, path in (
+                (there, "GET", "/api/v1/books"),
+                (here, "DELETE", "/api/v1/tokens/current"),
+                (there, "GET", "/api/v1/books"),
+                (here, "GET", "/api/v1/books"),
+            ):
+                await connection.send(request(url, method, path, token))
+                answer = await connection.answer(method)
+                assert answer is not None
+                statuses.append(answer.status)
+    assert statuses == [200, 204, 401, 401]
