@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db
 from service.context import get_password_hasher
-from service.exceptions import ConflictError, OverloadedError, TooManyRequestsError
+from service.exceptions import OverloadedError, TooManyRequestsError
 from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, client_key, give_back, take
 from service.users import accounts, queries
 
@@ -37,14 +37,12 @@ async def verified(
     except OverloadedError:
         await give_back(*buckets)
         raise
-    try:
-        async with db.transaction() as session:
-            if new_hash is not None:
-                await queries.replace_password_hash(
-                    session, account.id, account.password_hashed, new_hash
-                )
-            yield session, account
-    except ConflictError:
-        await give_back(*buckets)  # the credentials were right: nobody is guessing
-        raise
+    # Before the work: the password was right whatever becomes of that, and what is done by then
+    # must not be answered with a failure to give back.
     await give_back(*buckets)
+    async with db.transaction() as session:
+        if new_hash is not None:
+            await queries.replace_password_hash(
+                session, account.id, account.password_hashed, new_hash
+            )
+        yield session, account
