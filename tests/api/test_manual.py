@@ -1,0 +1,89 @@
+"""docs/api.md: what it says to type is typed as it stands there, and works."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service import exceptions, guards, idempotency, limiting
+from service.api import batch, books, cursors
+from service.users import accounts, forms, tokens
+from tests.servers import ROOT, gunicorn
+
+MANUAL = (ROOT / "docs" / "api.md").read_text()
+EXAMPLE = "https://books.example.org"
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    return [text for found, text in BLOCKS if found == kind]
+
+
+def test_figures() -> None:
+    """Every bound that it names is the one that holds."""
+    for limit, words in (
+        (limiting.WRITES_PER_USER, "300 a minute"),
+        (limiting.LOGIN_PER_ACCOUNT, "10 in 5 minutes"),
+        (limiting.LOGIN_PER_ADDRESS, "30 in 5 minutes"),
+        (limiting.REGISTRATIONS_PER_ADDRESS, "100 an hour"),
+    ):
+        period = {60: "a minute", 300: "in 5 minutes", 3600: "an hour"}[int(limit.period)]
+        assert f"{limit.count} {period}" == words
+        assert f"| {words} |" in MANUAL
+    write = limiting.WRITES_PER_USER
+    assert f'"{write.name}";q={write.count};w={write.period:g}' in MANUAL
+    assert f"{forms.MIN_LIFETIME} to {forms.MAX_LIFETIME}, 90 days" in MANUAL
+    assert forms.DEFAULT_LIFETIME == 90 * forms.DAY
+    assert f"1 to {idempotency.MAX_KEY_LENGTH} visible" in MANUAL
+    assert idempotency.LIFETIME.total_seconds() == 24 * 3600
+    assert f"Up to {batch.MAX_OPERATIONS} operations" in MANUAL
+    assert (batch.MAX_BODY, guards.MAX_BODY) == (1024 * 1024, 64 * 1024)
+    assert f"`limit` is 1 to {books.MAX_PAGE_SIZE}, {books.PAGE_SIZE} where" in MANUAL
+    assert f"one of {tokens.MAX_TOKENS}" in MANUAL
+    for name in (*forms.SCOPES, *cursors.ORDERS):
+        assert f"`{name}`" in MANUAL
+
+
+def test_codes() -> None:
+    """Every code that a program may meet is in the table."""
+    found, kinds = set(), [exceptions.ServiceError]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        # Of those that have others below them the others are told.
+        if not kind.__subclasses__() and kind.__module__.startswith("service."):
+            found.add(kind.code)
+    assert accounts.EmailTakenError.code in found
+    assert {code for code in found if f"`{code}`" not in MANUAL} == set()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_typed_as_it_stands(environment: dict[str, str], tmp_path: Path) -> None:
+    """All of it in one shell, then in one Python; only the address is another."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    assert [len(blocks(kind)) for kind in ("sh", "python", "text")] == [5, 6, 2]
+    with gunicorn(environment) as server:
+        python = "".join(blocks("python"))
+        script = "\n".join([*blocks("sh"), f"python3 - <<'END'\n{python}END\n"])
+        assert script.count(EXAMPLE) == 1
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script.replace(EXAMPLE, server.url)],
+            cwd=tmp_path,
+            env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        log = server.log()
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "HTTP/1.1 201" in done.stdout
+    assert re.search("304$", done.stdout, re.MULTILINE)
+    assert json.loads((tmp_path / "problem.json").read_text())["code"] == "BOOK_CHANGED"
+    assert blocks("text")[0] in done.stdout
+    assert " 500 " not in log
