@@ -12,7 +12,7 @@ from typing import Any
 from quart import Quart
 
 from tests.api.programs import Program
-from tests.people import ORIGIN, Person
+from tests.people import ORIGIN, PASSWORD, Person
 from tests.test_errors import check_nothing_leaks
 from tests.wire import Answer, send
 
@@ -79,9 +79,12 @@ class Described:
 
     @property
     def body(self) -> Any:
-        """Its body, as the example has it; None where it takes none."""
+        """Its body, as the example has it, but for the password; None where it takes none."""
         for content in self.own.get("requestBody", {}).get("content", {}).values():
-            return copy.deepcopy(content["example"])
+            found = copy.deepcopy(content["example"])
+            if "current_password" in found:
+                found["current_password"] = PASSWORD
+            return found
         return None
 
     @property
