@@ -15,7 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
-from service.pooling import connected, driver_error, prepare_sqlite, watch_connections
+from service.pooling import (
+    ReadyPool,
+    connected,
+    driver_error,
+    prepare_sqlite,
+    watch_connections,
+)
 from service.statements import OUT_OF_STEP
 
 # Nobody is left waiting for more than 5 seconds by a database that does not answer. A request does
@@ -71,6 +77,7 @@ class Database:
             pool_use_lifo=True,
             hide_parameters=True,
             isolation_level="AUTOCOMMIT",
+            poolclass=None if database.is_sqlite else ReadyPool,
         )
         if database.is_sqlite:
             prepare_sqlite(self.engine)
