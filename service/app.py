@@ -20,7 +20,7 @@ from service import (
     routing,
     telemetry,
 )
-from service.asgi import HTTPConnection
+from service.asgi import Application
 from service.asgi_types import ASGIApp
 from service.books.routes import blueprint as books
 from service.config import ConfigurationError, Settings
@@ -37,8 +37,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     Nothing is connected to before serving starts.
     """
     settings = settings or _settings_from_env()
-    app = Quart(__name__, static_folder="static")
-    app.asgi_http_class = HTTPConnection
+    app = Application(__name__, static_folder="static")
 
     logs.init_app(app, settings)
     context.init_app(app, settings)

@@ -20,7 +20,7 @@ class FlashSessionInterface(SecureCookieSessionInterface):
         self, app: Quart, request: BaseRequestWebsocket
     ) -> SecureCookieSession | None:
         """What the cookie holds; without one, nothing."""
-        if self.get_cookie_name(app) not in request.cookies:
+        if "Cookie" not in request.headers or self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return await super().open_session(app, request)
 
@@ -31,6 +31,8 @@ class FlashSessionInterface(SecureCookieSessionInterface):
         response: Response | WerkzeugResponse | None,
     ) -> None:
         """Drop the oldest where nobody has looked at a page for long, such as a script."""
+        if not (session.accessed or session.modified):
+            return  # nothing else looks into it
         if session.modified and "_flashes" in session:
             messages = session["_flashes"]
             while len(messages) > 1 and len(json.dumps(messages)) > MAX_LENGTH:

@@ -1,6 +1,6 @@
 """What every request must pass before a view sees it: size, host, scheme, origin, form."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from quart import Quart, Request, Response, request
@@ -40,15 +40,20 @@ def init_app(app: Quart, settings: Settings) -> None:
 
     @app.before_request
     async def guard() -> Response | None:
-        if request.path in PROBES:
-            return None
-        _check_size(request)
-        _check_host(request, settings)
-        if _came_by_http(request, settings):
-            return _to_https(request, settings)
-        if request.method not in SAFE_METHODS:
-            _check_origin(request, settings)
+        # Looked up once: each use of Quart's name for it is a search.
+        return _guard(cast(Any, request)._get_current_object(), settings)
+
+
+def _guard(request: Request, settings: Settings) -> Response | None:
+    if request.path in PROBES:
         return None
+    _check_size(request)
+    _check_host(request, settings)
+    if _came_by_http(request, settings):
+        return _to_https(request, settings)
+    if request.method not in SAFE_METHODS:
+        _check_origin(request, settings)
+    return None
 
 
 def _check_size(request: Request) -> None:

@@ -2,12 +2,13 @@
 
 import re
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from quart import Quart, Response, request
 from quart.wrappers import BaseRequestWebsocket
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect
+from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule
 
 from service import pages
 
@@ -30,7 +31,7 @@ class IdConverter(BaseConverter):
 def init_app(app: Quart) -> None:
     """Make `<id:…>` known; lead from an address without its last slash to the one with it."""
     app.url_map.converters["id"] = IdConverter
-    app.url_map.bind_to_request = partial(_bind, app.url_map)  # type: ignore[attr-defined]
+    app.url_map.bind_to_request = partial(_bind, app.url_map, {})  # type: ignore[attr-defined]
 
     @app.before_request
     async def add_slash() -> Response | None:
@@ -41,15 +42,43 @@ def init_app(app: Quart) -> None:
         return pages.redirect(urlsplit(error.new_url)._replace(scheme="", netloc="").geturl(), 308)
 
 
-def _bind(url_map: Map, request: BaseRequestWebsocket, *_: object) -> MapAdapter:
+class _Adapter(MapAdapter):
+    """Takes no path apart that it has seen to be a rule without variables."""
+
+    known: dict[tuple[str, str], Rule]  # by method and path: as many as such rules have methods
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """As the base class does."""
+        if args or options != {"return_rule": True}:
+            return super().match(*args, **options)
+        key = (self.default_method, self.path_info)
+        if key in self.known:
+            return self.known[key], {}
+        rule, values = super().match(return_rule=True)
+        if rule.rule == self.path_info:
+            self.known[key] = rule
+        return rule, values
+
+
+def _bind(
+    url_map: Map,
+    known: dict[tuple[str, str], Rule],
+    request: BaseRequestWebsocket,
+    *_: object,
+) -> MapAdapter:
     """Quart would give the router the request's Host; one that is no name breaks it."""
-    return url_map.bind(
+    adapter = _Adapter(
+        url_map,
         "localhost",
         request.root_path,
-        default_method=request.method,
-        path_info=request.path,
-        query_args=request.query_string.decode(errors="replace"),
+        "",
+        "http",
+        request.path,
+        request.method,
+        request.query_string.decode(errors="replace"),
     )
+    adapter.known = known
+    return adapter
 
 
 def is_id(text: str) -> bool:
