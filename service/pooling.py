@@ -28,6 +28,8 @@ class ReadyPool(AsyncAdaptedQueuePool):
     Nothing is waited for then, and on Python 3.11 and later each greenlet maps memory of its own.
     """
 
+    _sqla_logger_namespace = "sqlalchemy.pool.ReadyPool"  # what it logs is not the service's
+
     def _do_get(self) -> ConnectionPoolEntry:
         record = super()._do_get()
         if not in_greenlet() and not self._is_ready(record):

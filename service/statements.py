@@ -8,6 +8,7 @@ pool. The other database gets the same statement the ordinary way. docs/decision
 from asyncio import CancelledError
 from collections.abc import Callable
 from functools import cached_property
+from itertools import starmap
 from typing import Any, Generic, TypeVar
 
 from asyncpg.exceptions import InternalClientError
@@ -32,7 +33,7 @@ class Read(Generic[RowT]):
 
     async def all(self, connection: AsyncConnection, **values: object) -> list[RowT]:
         """Every row. The values are those of the statement's parameters, by name."""
-        return [self.row(*columns) for columns in await self._fetch(connection, values)]
+        return list(starmap(self.row, await self._fetch(connection, values)))
 
     async def first(self, connection: AsyncConnection, **values: object) -> RowT | None:
         """The first row, or None."""
@@ -42,7 +43,7 @@ class Read(Generic[RowT]):
     async def _fetch(self, connection: AsyncConnection, values: dict[str, object]) -> Any:
         inner: Any = connection.sync_connection
         # Whoever listens for statements, to trace or to count them, is to see these too.
-        if connection.dialect.name != "postgresql" or inner.dispatch.before_cursor_execute:
+        if inner.dialect.name != "postgresql" or inner.dispatch.before_cursor_execute:
             return (await connection.execute(self.statement, values)).all()
         text, names = self._asyncpg
         driver = inner.connection.driver_connection

@@ -6,7 +6,7 @@ what `openapi` describes.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 from quart import Response, request
@@ -133,15 +133,13 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
 
 def _read_query(declared: Operation) -> Shape | None:
     """Strict: a misspelt parameter would give another list than was asked for."""
-    shape = declared.query or Shape
-    if not request.query_string:
-        return _without_query(shape)
+    return _checked_query(declared.query or Shape, request.query_string)
+
+
+@lru_cache(maxsize=256)
+def _checked_query(shape: type[Shape], _query_string: bytes) -> Shape:
+    """Programs ask for the same again and again. The string is what `request.args` has read."""
     return check_query(shape, dict(request.args.lists()))
-
-
-@cache
-def _without_query(shape: type[Shape]) -> Shape:
-    return check_query(shape, {})
 
 
 async def _read_body(declared: Operation) -> Any:
