@@ -19,12 +19,11 @@ from service.api.answers import good_answer, not_modified_answer, refusals, refu
 from service.api.bodies import JSON
 from service.api.conditions import not_modified
 from service.api.operations import Operation, operation
+from service.api.parameters import parameters
 from service.api.schemas import schemas
 from service.auth.sessions import cookie_name
 from service.context import get_settings
 from service.errors import InvalidInput, Problem
-from service.idempotency import LIFETIME, MAX_KEY_LENGTH
-from service.routing import MAX_ID
 from service.security.same_origin import SAFE_METHODS
 
 ADDRESS = "/api/v1/openapi.json"
@@ -188,7 +187,7 @@ def _operation(route: Route, shapes: _Shapes, shared: dict[str, Any]) -> dict[st
         "description": inspect.getdoc(route.view) or "",
         "tags": [_tag(route.view.__module__)],
         "security": _security(declared),
-        "parameters": [*_parameters(route, shapes)],
+        "parameters": parameters(declared, route.method, route.variables, shapes.queries),
         "responses": {},
     }
     if declared.body is not None:
@@ -223,59 +222,6 @@ def _security(declared: Operation) -> list[dict[str, list[str]]]:
     if declared.session_only:
         return [session]
     return [{"token": [declared.scope] if declared.scope else []}, session]
-
-
-def _parameters(route: Route, shapes: _Shapes) -> Iterator[dict[str, Any]]:
-    declared = route.declared
-    for name in route.variables:
-        yield {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": f"The id of a {name.removesuffix('_id')}.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
-            "example": 42,
-        }
-    if declared.query is not None:
-        for name, field in shapes.queries[declared.query]["properties"].items():
-            schema = dict(field)
-            yield {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": schema.pop("description"),
-                "schema": schema,
-            }
-    if declared.conditional:
-        safe = route.method in SAFE_METHODS
-        yield {
-            "name": "If-None-Match" if safe else "If-Match",
-            "in": "header",
-            "required": False,
-            "description": _UNLESS if safe else _ONLY_IF,
-            "schema": {"type": "string"},
-            "example": '"1-42-7"',
-        }
-    if declared.repeatable:
-        hours = f"{LIFETIME.total_seconds() / 3600:g}"
-        # Servers take spaces off both ends of a header.
-        pattern = rf"^[!-~]([ -~]{{0,{MAX_KEY_LENGTH - 2}}}[!-~])?$"
-        yield {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "description": f"{_REPEATING} {hours} hours.",
-            "schema": {"type": "string", "pattern": pattern, "maxLength": MAX_KEY_LENGTH},
-            "example": "9f4c6f0e-6a1c-4f0e-b5b0-0d0a2f1f6c11",
-        }
-
-
-_UNLESS = "An ETag that you have: what still has it is not sent again."
-_ONLY_IF = "The ETag of what you have seen: what was changed since is left alone (412)."
-_REPEATING = (
-    "Text of your own, new for each new request. The same request with the same key is done once,"
-    " and answered the same way for"
-)
 
 
 def _add_links(found: list[Route], paths: dict[str, dict[str, Any]]) -> None:

@@ -22,7 +22,8 @@ function requestOf(form) {
             options.headers[name] = field.value;
         }
     }
-    return [query.size ? `${path}?${query}` : path, options];
+    const asked = query.toString();
+    return [asked ? `${path}?${asked}` : path, options];
 }
 
 async function textOf(response) {

@@ -371,6 +371,32 @@ async def test_not_acceptable(
                 assert answer.status == 406, (it.name, accept)
 
 
+async def test_hosts(
+    app: Quart, caller: Caller, ids: dict[str, object], operations: list[Described]
+) -> None:
+    """Two names of one service, one of which a proxy may have believed."""
+    for it in operations:
+        async with unchanged(app):
+            hosts = [("Host", "localhost"), ("Host", "localhost")]
+            answer = await caller.call(it, it.address(ids), body=_good(it), headers=hosts)
+            assert answer.status == 400, it.name
+
+
+async def test_other_sites(
+    app: Quart, caller: Caller, ids: dict[str, object], operations: list[Described]
+) -> None:
+    """A page of another site changes nothing, whatever it knows of a person."""
+    for it in operations:
+        if it.method == "GET":
+            continue
+        for name, value in (("Origin", "https://evil.example"), ("Sec-Fetch-Site", "same-site")):
+            async with unchanged(app):
+                sent = [(name, value)]
+                answer = await caller.call(it, it.address(ids), body=_good(it), headers=sent)
+                assert answer.status == 403, (it.name, name)
+                assert json.loads(answer.body)["code"] == "CROSS_SITE"
+
+
 # As they are, not as they may be normalised; and what looks like a part of a language.
 STRANGE = ["\u202eevil", "\U0001f989 \U00010348", "e\u0301", "\u00e9", " x ", "a\u2028b", "\ufeffx"]
 STRANGE += [

@@ -33,7 +33,7 @@ async def test_docs(nobody: Browser, operations: list[Described]) -> None:
         assert f"{it.method} {it.path}" in text
         assert it.scope is None or f"Needs a token with the scope {it.scope} ," in text
         for each in it.own["parameters"]:
-            assert each["description"].replace("`", "")[:20] in text.replace(" next ", " next ")
+            assert each["description"].partition("`")[0] in text
     for name in operations[0].document["components"]["schemas"]:
         assert f'id="shape-{name}"' in source
     for code in ("BOOK_CHANGED", "STILL_RUNNING", "TOO_MANY_REQUESTS", "WRONG_CREDENTIALS"):

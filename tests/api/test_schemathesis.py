@@ -14,7 +14,7 @@ from tests.servers import ROOT, Gunicorn, gunicorn
 
 # Operations after which the token that everything is tried with is no more.
 ENDING = ("delete_me", "revoke_current_token", "revoke_token")
-EXAMPLES = 10  # of each operation; by hand more: see docs/api.md
+EXAMPLES = 10  # of each operation, so that it takes half a minute; more are tried by hand
 SECONDS = 240  # for one run, on a machine that is busy
 
 
