@@ -103,11 +103,10 @@ async def test_expiry_is_exact(
         assert (await program.get(BOOKS)).status_code == status
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-async def test_scheme(app: Quart, program: Program, scheme: str) -> None:
+async def test_scheme(app: Quart, program: Program) -> None:
     """The scheme's case does not matter, and more than one space neither."""
-    for space in (" ", "   "):
-        headers = {"Authorization": f"{scheme}{space}{program.token}"}
+    for scheme in ("Bearer ", "bearer ", "BEARER ", "bEaReR   "):
+        headers = {"Authorization": f"{scheme}{program.token}"}
         assert (await Program(app).get(BOOKS, **headers)).status_code == 200
 
 

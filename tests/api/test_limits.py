@@ -4,13 +4,16 @@ import re
 
 import pytest
 from quart import Quart
+from sqlalchemy import update
 
+from service import db
 from service.limiting import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
     WRITES_PER_USER,
 )
+from service.models import RateLimit
 from service.security.limits import Limit
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, problem
 from tests.api.test_scopes import operations
@@ -42,30 +45,39 @@ def test_every_operation_has_a_limit_or_a_reason(app: Quart) -> None:
             assert declared.limits or declared.scope is not None, name
 
 
-async def test_writes(clock: Clock, program: Program, script: Script, bobs: Program) -> None:
+async def test_writes(
+    app: Quart, clock: Clock, program: Program, script: Script, bobs: Program
+) -> None:
     """Each write tells what is left, over all tokens and sessions of the person, till none is."""
-    count = WRITES_PER_USER.count
-    for number in range(1, count + 1):
-        caller = script if number % 2 else program
-        response = await caller.patch(f"{BOOKS}/4711", {})
+    limit = WRITES_PER_USER
+    for left in (*range(limit.count - 1, limit.count - 7, -1), 5, 4, 3, 2, 1, 0):
+        if left == 5:  # as if so many had been made
+            await leave(app, clock, 6)
+        response = await (script if left % 2 else program).patch(f"{BOOKS}/4711", {})
         assert response.status_code == 404
-        assert response.headers["RateLimit-Policy"] == policy(WRITES_PER_USER)
+        assert response.headers["RateLimit-Policy"] == policy(limit)
         standing = STANDING.fullmatch(response.headers["RateLimit"])
         assert standing
-        assert standing["name"] == "write-user"
-        assert int(standing["left"]) == count - number
-        assert 1 <= int(standing["reset"]) <= WRITES_PER_USER.period + 1  # rounded up
+        assert (standing["name"], int(standing["left"])) == ("write-user", left)
+        assert 1 <= int(standing["reset"]) <= limit.period + 1  # rounded up
         assert "Retry-After" not in response.headers
     for _ in range(3):
         refused = await program.post(BOOKS, A_BOOK)
         await problem(refused, 429, "TOO_MANY_REQUESTS")
-        assert refused.headers["RateLimit-Policy"] == policy(WRITES_PER_USER)
+        assert refused.headers["RateLimit-Policy"] == policy(limit)
         assert refused.headers["RateLimit"].startswith('"write-user";r=0;t=')
         assert 1 <= int(refused.headers["Retry-After"]) <= 2
     assert (await program.get(BOOKS)).status_code == 200
     assert (await bobs.post(BOOKS, A_BOOK)).status_code == 201
     clock.advance(int(refused.headers["Retry-After"]))
     assert (await program.post(BOOKS, A_BOOK)).status_code == 201
+
+
+async def leave(app: Quart, clock: Clock, left: int) -> None:
+    """There is one bucket, of writes, and it has room for so many more."""
+    full_at = clock.now + (WRITES_PER_USER.count - left) * WRITES_PER_USER.interval
+    async with app.app_context(), db.transaction() as session:
+        await session.execute(update(RateLimit).values(empty_at=full_at))
 
 
 async def test_reads(program: Program) -> None:
