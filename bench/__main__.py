@@ -8,7 +8,8 @@ in milliseconds. Both ratios are above 1 where the service does better.
 
 Starts and memory are the other way round: below 1 is better. RSS counts in each worker what all
 of them share, PSS a part of it; "all" is the PSS of gunicorn and its workers, what a platform's
-limit is about. Three minutes with the options as they are.
+limit is about. "cpu ms" of a start is what all of its processes took until each was there. Five
+minutes with the options as they are.
 """
 
 import argparse

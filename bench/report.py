@@ -28,7 +28,7 @@ LIBRARIES = (
     "flask-sqlalchemy",
     "psycopg2-binary",
 )
-START_HEAD = "start|peer|ms to the first 200|readlog / peer"
+START_HEAD = "start|peer|ms to the first 200|cpu ms|ms: readlog / peer|cpu: readlog / peer"
 MEMORY_HEAD = "memory|peer|RSS MiB|PSS MiB|all MiB|RSS: readlog / peer|PSS: readlog / peer"
 HEAD = "route|peer|req/s|p50 ms|p99 ms|bytes|cpu ms|req/s: readlog / peer|cpu: peer / readlog"
 
@@ -76,15 +76,23 @@ def table(results: Results) -> str:
 
 
 def starts_table(starts: Mapping[str, Sequence[Start]]) -> str:
-    """Each peer's time to the first answer: median, least and most."""
+    """Each peer's time to the first answer, and the processor's: median, least and most."""
     lines: list[tuple[str, ...]] = [tuple(START_HEAD.split("|"))]
-    ours = [start.seconds * 1000 for start in next(iter(starts.values()))]
+    our_times, our_cpu = _times(next(iter(starts.values())))
     for peer, rounds in starts.items():
-        times = [start.seconds * 1000 for start in rounds]
-        first = len(lines) == 1
-        cells = (peer, _spread(times, 0), "" if first else _ratio(ours, times))
-        lines.append(("exec to /" if first else "", *cells))
+        times, cpu = _times(rounds)
+        cells = (peer, _spread(times, 0), _spread(cpu, 0) if cpu else "")
+        if len(lines) == 1:
+            lines.append(("exec to /", *cells, "", ""))
+        else:
+            lines.append(("", *cells, _ratio(our_times, times), _ratio(our_cpu, cpu)))
     return _table(lines)
+
+
+def _times(rounds: Sequence[Start]) -> tuple[list[float], list[float]]:
+    """Milliseconds on the clock, and of the processor where the system tells it."""
+    cpu = [start.cpu * 1000 for start in rounds if start.cpu is not None]
+    return [start.seconds * 1000 for start in rounds], cpu
 
 
 def memory_table(by_state: Mapping[str, Mapping[str, Sequence[Memory]]]) -> str:

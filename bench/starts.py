@@ -8,7 +8,7 @@ import http.client
 import time
 from dataclasses import dataclass
 
-from bench import memory
+from bench import cpu, memory
 from bench.memory import Memory
 from bench.peers import WELCOME, Peer
 from tests.servers import free_port, served
@@ -19,9 +19,12 @@ REQUESTS = 20  # of which each worker answers some
 
 @dataclass(frozen=True)
 class Start:
-    """One start: seconds to the first answer, and the memory when each worker has given some."""
+    """One start: seconds to the first answer, the processor time until every worker was there,
+    and the memory when each had given some answers.
+    """
 
     seconds: float
+    cpu: float | None
     idle: Memory | None
 
 
@@ -34,9 +37,10 @@ def measure(peer: Peer, database_url: str) -> Start:
     ) as server:
         seconds = time.perf_counter() - begun
         time.sleep(SETTLE)
+        taken = cpu.seconds(server.pid)
         for _ in range(REQUESTS):
             _ask(port)
-        return Start(seconds, memory.of(server.pid))
+        return Start(seconds, taken, memory.of(server.pid))
 
 
 def _ask(port: int) -> None:
