@@ -9,7 +9,8 @@ it with the rules beside it, `db` reads and commits, `pages` renders, `errors` a
                           each other
     status, housekeeping  probes, and what runs beside requests
     telemetry/            metrics and traces, where they are asked for
-    worker, startup       gunicorn's worker, and what its master does first
+    worker, startup       gunicorn's worker, and what its master does first;
+    lean                  what a start leaves out
     cli, checks, backup/  the operator's commands
     auth/, limiting       who it is, and how often they may
     guards, errors        before and after the views
