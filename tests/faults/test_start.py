@@ -44,7 +44,7 @@ async def test_not_up_yet_and_to_be_migrated(
     variables = venv() | environment | {"PORT": str(free_port()), "MIGRATE_ON_START": "1"}
     proxy.down()
     with instance(variables | {"HOME": str(tmp_path)}, tmp_path / "log", [START]) as it:
-        await asyncio.to_thread(it.wait_for_line, "waiting for the database", 4)
+        await asyncio.to_thread(it.wait_for_line, "waiting for the database", 2)
         proxy.up()
         await eventually(ready(it.url), within=5 * NOISE)
         assert it.stop() == 0

@@ -8,6 +8,7 @@ from tests.migrations.databases import Database
 from tests.servers import Gunicorn
 
 CLIENTS = 60
+ATTEMPTS = 5
 PAUSE = 0.2  # seconds between two looks
 SETTLED = 15.0  # seconds in which everything under way must have come to its end
 PASSWORD = "a calm river in winter"
@@ -69,5 +70,8 @@ async def test_client_abort(server: Gunicorn, environment: dict[str, str]) -> No
     assert (await ask(url, "GET", "/readyz")).status == 200
     for email in emails:
         password = {"email": email, "password": PASSWORD, "confirm": PASSWORD}
-        again = await post(url, "/register", password)
+        for _ in range(ATTEMPTS):
+            again = await post(url, "/register", password)
+            if again.status != 503:  # somebody else has the disk, or the processor
+                break
         assert again.status == (422 if email in registered else 303)

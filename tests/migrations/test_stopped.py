@@ -20,8 +20,11 @@ __all__ = ["runs", "whole"]  # fixtures
 QUICK = 20.0  # seconds; locked out, it would go on for half a minute
 
 
-@pytest.mark.parametrize("command", [START, MIGRATE], ids=["start", "migrate"])
-@pytest.mark.parametrize("moment", ["while_waiting", "legacy_books", "books_times"])
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [(START, "while_waiting"), (START, "legacy_books"), (MIGRATE, "while_waiting")],
+    ids=["start_waiting", "start_at_work", "migrate_waiting"],
+)
 def test_stopped(
     flask_database: Database, whole: Whole, tmp_path: Path, command: str, moment: str
 ) -> None:
