@@ -24,8 +24,8 @@ run: $(VENV)/run ## Serve http://127.0.0.1:5000 on SQLite, with reload (PORT cha
 	PORT=$(PORT) $(BIN)/uvicorn --factory service.app:create_app --port $(PORT) --no-access-log --reload --reload-dir service
 
 .PHONY: test
-test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS="-n 0" for one process)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/dev ## Run the tests of faults and of migrations at full scale, on this machine alone
