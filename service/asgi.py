@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from contextlib import suppress
 from functools import cache, partial
 from inspect import CO_COROUTINE
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Quart, Request, Response
@@ -15,7 +15,9 @@ from quart.utils import encode_headers
 from quart.wrappers.response import DataBody
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.routing import Rule
 
+from service.asgi_types import Scope
 from service.exceptions import StoppingError
 from service.security.same_origin import SAFE_METHODS
 
@@ -103,22 +105,46 @@ class HTTPConnection(ASGIHTTPConnection):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""
+        failure: Exception | None = None
+        try:
+            if await self._take_shortcut(send):
+                return
+        except asyncio.CancelledError:
+            failure = StoppingError()
+        except Exception as error:
+            failure = error
         request = self._create_request_from_scope(send)
         if request.method not in SAFE_METHODS:  # what is sent with those means nothing
             cast(Body, request.body).receive = receive
         try:
-            response = await self.app.handle_request(request)
+            if failure is not None:
+                response = await self._refuse(request, failure)
+            else:
+                response = await self.app.handle_request(request)
         except asyncio.CancelledError:
-            response = await self._refuse(request)
+            response = await self._refuse(request, StoppingError())
         # For who counts and traces around us: what the address meant, and what came of it.
         self.scope["answer"] = (request.url_rule, response.status_code)  # type: ignore[typeddict-unknown-key]
         with suppress(OSError):  # nobody listens any more
             await self._answer(response, send)
 
-    async def _refuse(self, request: Request) -> ResponseTypes:
-        """What the server ends, because its own time to stop has come, is answered for."""
+    async def _take_shortcut(self, send: ASGISendCallable) -> bool:
+        scope: Any = self.scope
+        shortcut = cast(Application, self.app).shortcuts.get(scope["path"])
+        answer = None if shortcut is None else await shortcut(scope)
+        if answer is None:
+            return False
+        scope["answer"] = (answer.rule, answer.status)
+        with suppress(OSError):
+            await _send_whole(send, answer.status, answer.headers, answer.body)
+        return True
+
+    async def _refuse(self, request: Request, error: Exception) -> ResponseTypes:
+        """Answer an error that no view met: what the server ends, because its own time to stop
+        has come, is answered for.
+        """
         async with self.app.request_context(request):
-            answer = await self.app.handle_user_exception(StoppingError())
+            answer = await self.app.handle_user_exception(error)
             return await self.app.finalize_request(answer, from_error_handler=True)
 
     def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
@@ -144,18 +170,21 @@ class HTTPConnection(ASGIHTTPConnection):
     async def _answer(self, response: ResponseTypes, send: ASGISendCallable) -> None:
         if isinstance(response, Response) and isinstance(response.response, DataBody):
             body = response.response
-            await self._send_whole(send, response, body.data[body.begin : body.end])
+            headers, data = encode_headers(response.headers), body.data[body.begin : body.end]
+            await _send_whole(send, response.status_code, headers, data)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self.app.config["RESPONSE_TIMEOUT"]):
                 await self._send_response(send, response)
 
-    async def _send_whole(self, send: ASGISendCallable, response: Response, body: bytes) -> None:
-        """Two messages where the general way takes three."""
-        headers = encode_headers(response.headers)
-        start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
-        await send(cast(Any, start))
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+async def _send_whole(
+    send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """Two messages where the general way takes three."""
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(cast(Any, start))
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class BodyRequest(Request):
@@ -176,10 +205,28 @@ def _blueprints(endpoint: str) -> list[str]:
     return [blueprint] if dot else []
 
 
+class Answer(NamedTuple):
+    """What a shortcut answers, and the rule that its address is of."""
+
+    rule: Rule
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+Shortcut = Callable[[Scope], Awaitable[Answer | None]]
+
+
 class Application(Quart):
     """Quart, with less to do for each request."""
 
     asgi_http_class = HTTPConnection
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # By path. One answers without Quart what it can answer exactly so, or None: then, or when
+        # it raises, the request goes the ordinary way or is refused there.
+        self.shortcuts: dict[str, Shortcut] = {}
 
     def ensure_async(self, func: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         """The function, if it is a coroutine function: all of ours are.

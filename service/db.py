@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from asyncpg import Connection as Driver
 from asyncpg.exceptions import InterfaceError, PostgresError
 from quart import Quart, current_app
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
 from service.pooling import (
+    Borrowed,
     ReadyPool,
     connected,
     driver_error,
@@ -114,6 +116,14 @@ async def read() -> AsyncIterator[AsyncConnection]:
     with _failures():
         async with asyncio.timeout(UNIT_TIMEOUT), connected(get_database().engine) as connection:
             yield connection
+
+
+@asynccontextmanager
+async def read_at_once(database: Database) -> AsyncIterator[Driver | None]:
+    """asyncpg's own connection where one lies ready, to use with `Read`; None where none does."""
+    with _failures():
+        async with asyncio.timeout(UNIT_TIMEOUT), Borrowed(database.engine) as driver:
+            yield driver
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from werkzeug.exceptions import (
 
 from service import pages
 from service.asgi import Body, BodyRequest
+from service.asgi_types import Scope
 from service.auth.sessions import session_token
 from service.config import Settings
 from service.exceptions import CrossSiteError
@@ -56,6 +57,30 @@ def _guard(request: Request, settings: Settings) -> Response | None:
     return None
 
 
+def plain_headers(scope: Scope, settings: Settings) -> dict[bytes, bytes] | None:
+    """The headers of a GET that passes everything here, for who does without a `Request`.
+
+    None for whatever has to be looked at properly; most of that passes, too.
+    """
+    headers, host = dict(scope["headers"]), b""
+    ordinary = (
+        len(headers) == len(scope["headers"])
+        and len(headers) <= MAX_HEADER_COUNT
+        and sum(map(len, headers)) + sum(map(len, headers.values())) <= MAX_HEADERS
+        and len(scope["raw_path"]) + len(scope["query_string"]) <= MAX_ADDRESS
+        and headers.get(b"x-forwarded-proto", b"https") == b"https"
+        and (host := headers.get(b"host", b""))
+        and not scope.get("root_path")
+    )
+    named = not _is_bound(settings) or host.decode("latin1") in settings.allowed_hosts
+    return headers if ordinary and named else None
+
+
+def _is_bound(settings: Settings) -> bool:
+    """Whether there are names under which alone the service answers."""
+    return settings.config_type != "development" and bool(settings.allowed_hosts)
+
+
 def _check_size(request: Request) -> None:
     scope = request.scope
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS:
@@ -76,7 +101,7 @@ def _check_host(request: Request, settings: Settings) -> None:
     hosts = request.headers.getlist("Host")
     if len(hosts) > 1 or (not hosts and request.http_version == "1.1"):
         raise BadRequest("A request must name one host.")
-    if settings.config_type == "development" or not settings.allowed_hosts:
+    if not _is_bound(settings):
         return
     if request.host.lower().removesuffix(":443") not in settings.allowed_hosts:
         raise BadRequest("This service does not answer under that host name.")

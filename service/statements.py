@@ -11,17 +11,26 @@ from functools import cached_property
 from itertools import starmap
 from typing import Any, Generic, TypeVar
 
+from asyncpg import Connection as Driver
 from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 RowT = TypeVar("RowT")
+# What a statement here can be asked on: SQLAlchemy's connection, or the asyncpg one inside of it,
+# whose borrower looks after its errors.
+Readable = AsyncConnection | Driver
 
 # Errors after which a connection must not be used again, open as it still is. After a time-out
 # the statement is under way, and its answer would meet the next one; the other is how asyncpg
 # refuses a connection that the server has just ended, before it reads that it is closed.
 OUT_OF_STEP = (TimeoutError, InternalClientError)
+
+
+def is_spoilt(driver: Driver, error: BaseException) -> bool:
+    """Whether a connection must not be used again after this error of a statement."""
+    return driver.is_closed() or isinstance(error, (*OUT_OF_STEP, CancelledError))
 
 
 class Read(Generic[RowT]):
@@ -31,27 +40,29 @@ class Read(Generic[RowT]):
         self.statement = statement
         self.row = row
 
-    async def all(self, connection: AsyncConnection, **values: object) -> list[RowT]:
+    async def all(self, connection: Readable, **values: object) -> list[RowT]:
         """Every row. The values are those of the statement's parameters, by name."""
         return list(starmap(self.row, await self._fetch(connection, values)))
 
-    async def first(self, connection: AsyncConnection, **values: object) -> RowT | None:
+    async def first(self, connection: Readable, **values: object) -> RowT | None:
         """The first row, or None."""
         rows = await self._fetch(connection, values)
         return self.row(*rows[0]) if rows else None
 
-    async def _fetch(self, connection: AsyncConnection, values: dict[str, object]) -> Any:
-        inner: Any = connection.sync_connection
+    async def _fetch(self, connection: Any, values: dict[str, object]) -> Any:
+        text, names = self._asyncpg
+        inner: Any = getattr(connection, "sync_connection", None)
+        if inner is None:
+            return await connection.fetch(text, *(values[name] for name in names))
         # Whoever listens for statements, to trace or to count them, is to see these too.
         if inner.dialect.name != "postgresql" or inner.dispatch.before_cursor_execute:
             return (await connection.execute(self.statement, values)).all()
-        text, names = self._asyncpg
         driver = inner.connection.driver_connection
         try:
             return await driver.fetch(text, *(values[name] for name in names))
         except BaseException as error:
             # SQLAlchemy looks at errors only where it runs the statement itself.
-            if driver.is_closed() or isinstance(error, (*OUT_OF_STEP, CancelledError)):
+            if is_spoilt(driver, error):
                 await connection.invalidate(error)
             raise
 

@@ -4,12 +4,12 @@ Start reading at `books`, then at `operations`, which does for every operation w
 common. `openapi` describes the operations from the same declarations that check what is sent.
 """
 
-from quart import Quart
+from service.api import batch, books, docs, openapi, sessions, shortcut, tokens, users
+from service.asgi import Application
 
-from service.api import batch, books, docs, openapi, sessions, tokens, users
 
-
-def init_app(app: Quart) -> None:
+def init_app(app: Application) -> None:
     """Open the door."""
     for module in (users, tokens, sessions, books, batch, openapi, docs):
         app.register_blueprint(module.blueprint)
+    shortcut.init_app(app)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from quart import Quart
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.auth import queries
@@ -11,6 +12,7 @@ from service.auth.tokens import bearer_token, get_token_owner
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
 from service.models import utc_now
 from service.security.tokens import hash_token
+from service.statements import Readable
 
 
 class Caller(NamedTuple):
@@ -37,17 +39,24 @@ async def authenticate(connection: AsyncConnection, scope: str) -> Caller:
     """
     token = bearer_token()
     if token is not None:
-        owner = await get_token_owner(connection, token)
-        if owner is None:
-            raise NotAuthenticatedError("The token is wrong, was revoked, or has expired.")
-        if scope and scope not in owner.scopes.split(" "):
-            raise InsufficientScopeError(f"The token lacks the scope {scope}.", scope)
-        return Caller(owner)
+        return await authenticate_token(connection, token, scope)
     cookie = session_token()
     user = cookie and await queries.get_signed_in(connection, hash_token(cookie), utc_now())
     if not user:
         raise NotAuthenticatedError("Send an access token: Authorization: Bearer rl_…")
     return Caller(user)
+
+
+async def authenticate_token(
+    connection: Readable, token: str, scope: str, app: Quart | None = None
+) -> Caller:
+    """The same for a token that was sent; with an `app`, also where there is no current one."""
+    owner = await get_token_owner(connection, token, app)
+    if owner is None:
+        raise NotAuthenticatedError("The token is wrong, was revoked, or has expired.")
+    if scope and scope not in owner.scopes.split(" "):
+        raise InsufficientScopeError(f"The token lacks the scope {scope}.", scope)
+    return Caller(owner)
 
 
 def require_session(caller: Caller) -> None:

@@ -12,13 +12,14 @@ from service.api.conditions import etag_of_book, etag_of_list, not_modified, ver
 from service.api.operations import Call, operation
 from service.books import queries, shelf
 from service.books.forms import Author, BookInput, Rating, Title
-from service.books.queries import BookRow, Order
+from service.books.queries import BookRow, Order, Place
 from service.books.shelf import BookChangedError, BookNotFoundError
 from service.forms import Shape
 
 ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
+LIST_SCOPE = "books:read"
 _CHANGING = (BookNotFoundError, BookChangedError)
 
 blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
@@ -69,7 +70,7 @@ class BookPatch(Shape, frozen=True, kw_only=True):
 @blueprint.get("")
 @operation(
     "List your books",
-    "books:read",
+    LIST_SCOPE,
     {200: BookList},
     query=ListQuery,
     conditional=True,
@@ -82,23 +83,34 @@ async def list_books(call: Call) -> Response:
     books there are. An unchanged list is 304 without being read.
     """
     query: ListQuery = call.query
-    order = query.sort
-    place = None if query.after is UNSET else cursors.read_cursor(query.after, order)
+    place = place_of(query)
     etag = etag_of_list(call.owner, call.caller.user.books_revision)
     if unchanged := not_modified(etag):
         return unchanged
-    wanted = (call.connection, call.owner, order, place, query.limit + 1)
+    wanted = (call.connection, call.owner, query.sort, place, query.limit + 1)
     total: int | UnsetType = UNSET
     if query.count:
         total, rows = await queries.count_and_list_books(*wanted)
     else:
         rows = await queries.list_books_in_order(*wanted)
+    found, link = part_of_list(query, rows, total)
+    return answer(found, headers={"ETag": etag, **link})
+
+
+def place_of(query: ListQuery) -> Place | None:
+    """Where the part that is asked for begins. Raises InvalidInputError."""
+    return None if query.after is UNSET else cursors.read_cursor(query.after, query.sort)
+
+
+def part_of_list(
+    query: ListQuery, rows: list[BookRow], total: int | UnsetType = UNSET
+) -> tuple[BookList, dict[str, str]]:
+    """The answer made of rows, of which one more was read than is shown; and its Link header."""
     books, more = rows[: query.limit], len(rows) > query.limit
-    after = cursors.cursor(order, queries.place_of(books[-1], order)) if more else None
-    headers = {"ETag": etag}
-    if after is not None:
-        headers["Link"] = _link(query, after)
-    return answer(BookList(books, after, total), headers=headers)
+    if not more:
+        return BookList(books, None, total), {}
+    after = cursors.cursor(query.sort, queries.place_of(books[-1], query.sort))
+    return BookList(books, after, total), {"Link": _link(query, after)}
 
 
 @blueprint.post("")

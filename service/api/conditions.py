@@ -31,10 +31,12 @@ def etag_of_list(owner: int, revision: int) -> str:
 
 def not_modified(etag: str) -> Response | None:
     """304 where the caller has this already."""
-    known = _header("If-None-Match")
-    if known is None or (known not in (etag, "*") and etag not in _etags(known, weak=True)):
-        return None
-    return bare(304, {"ETag": etag})
+    return bare(304, {"ETag": etag}) if is_known(_header("If-None-Match"), etag) else None
+
+
+def is_known(known: str | None, etag: str) -> bool:
+    """Whether an If-None-Match has this ETag in it."""
+    return known is not None and (known in (etag, "*") or etag in _etags(known, weak=True))
 
 
 def versions_to_change(book_id: int) -> set[int] | None:

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import AccessToken, Session, User
-from service.statements import Read
+from service.statements import Read, Readable
 
 
 class SignedInUser(NamedTuple):
@@ -57,7 +57,7 @@ async def get_signed_in(
 
 
 async def get_token_owner(
-    connection: AsyncConnection, token_hash: bytes, now: datetime
+    connection: Readable, token_hash: bytes, now: datetime
 ) -> TokenOwner | None:
     """Whose token it is, unless it has expired: the one statement that authenticates."""
     return await _TOKEN_OWNER.first(connection, token_hash=token_hash, now=now)

@@ -3,8 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from quart import current_app, request
-from sqlalchemy.ext.asyncio import AsyncConnection
+from quart import Quart, current_app, request
 
 from service import db
 from service.auth import queries
@@ -12,6 +11,7 @@ from service.auth.queries import TokenOwner
 from service.exceptions import DatabaseUnavailableError
 from service.models import utc_now
 from service.security.tokens import hash_token, is_access_token
+from service.statements import Readable
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -25,14 +25,16 @@ def bearer_token() -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-async def get_token_owner(connection: AsyncConnection, token: str) -> TokenOwner | None:
+async def get_token_owner(
+    connection: Readable, token: str, app: Quart | None = None
+) -> TokenOwner | None:
     """Whose token it is, unless it has expired or was revoked."""
     if not is_access_token(token):
         return None
     now = utc_now()
     owner = await queries.get_token_owner(connection, hash_token(token), now)
     if owner is not None and _is_due(owner.last_used_at, now):
-        current_app.add_background_task(_note_use, owner.token_id, now)
+        (app or current_app).add_background_task(_note_use, owner.token_id, now)
     return owner
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.forms import Time
 from service.models import Book, User, utc_now
-from service.statements import Read
+from service.statements import Read, Readable
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
 Place = tuple[int] | tuple[str, int]  # what stands in the columns that the list is sorted by
@@ -81,7 +81,7 @@ class _List:
         return Read(both.order_by(*order), _count_and_book)
 
     async def rows(
-        self, connection: AsyncConnection, owner: int, place: Place | None, count: int
+        self, connection: Readable, owner: int, place: Place | None, count: int
     ) -> list[BookRow]:
         statement = self.first if place is None else self.after
         return await statement.all(connection, owner=owner, count=count, **self._values(place))
@@ -142,7 +142,7 @@ async def list_books(
 
 
 async def list_books_in_order(
-    connection: AsyncConnection, owner: int, order: Order, place: Place | None, count: int
+    connection: Readable, owner: int, order: Order, place: Place | None, count: int
 ) -> list[BookRow]:
     """The first `count` books in an order, or those after a place in it."""
     return await _LISTS[order].rows(connection, owner, place, count)

@@ -1,0 +1,169 @@
+"""The list without Quart: it says what the ordinary way says, to the byte."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import asyncpg
+import pytest
+from asyncpg.exceptions import InternalClientError
+from quart import Quart, Response
+
+from service.asgi import Application
+from tests.api.programs import BOOKS, Program, add_program, at_rest, counted, expire, problem
+from tests.people import Person
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+ASKED: list[tuple[str, Mapping[str, str]]] = [
+    ("", {}),
+    ("?limit=2", {}),
+    ("?limit=2&sort=title", {"Accept": "application/json"}),
+    ("?limit=1&count=true", {}),
+    ("?limit=0", {}),
+    ("?limit=1&limit=2", {}),
+    ("?colour=red", {}),
+    ("?after=nonsense", {}),
+    ("?sort=%FF", {}),
+    ("", {"Accept": "text/html"}),
+    ("", {"Accept": "text/html, */*;q=0.1"}),
+    ("", {"If-None-Match": "*"}),
+    ("", {"If-None-Match": '"1-1", W/"x"'}),
+    ("", {"If-None-Match": ""}),
+    ("", {"X-Forwarded-Proto": "http"}),
+    ("", {"X-Junk": "x" * 40_000}),
+    ("", {"Cookie": "readlog-session=wrong"}),
+    ("", {"Authorization": "Basic YTpi"}),
+    ("", {"Authorization": "Bearer rl_wrong"}),
+    ("", {"Authorization": "Bearer"}),
+]
+
+
+async def told(response: Response) -> tuple[int, Mapping[str, str], Any]:
+    """What an answer says, but for the request's id."""
+    headers = {name.lower(): value for name, value in response.headers}
+    del headers["x-request-id"]
+    if response.mimetype != "application/problem+json":
+        return response.status_code, headers, await response.get_data(as_text=False)
+    return response.status_code, headers, await response.get_json(force=True) | {"request_id": ""}
+
+
+@pytest.fixture
+def without_view(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The ordinary way ends in a 500."""
+
+    async def fail() -> None:
+        raise AssertionError("the ordinary way")
+
+    monkeypatch.setitem(app.view_functions, "api_books.list_books", fail)
+    return program
+
+
+@pytest.mark.parametrize(("query", "headers"), ASKED)
+async def test_same_answers(
+    app: Quart, program: Program, query: str, headers: Mapping[str, str]
+) -> None:
+    await program.adds("a", "b", "c & d")
+    short = await told(await program.call("GET", BOOKS + query, headers=headers))
+    cast(Application, app).shortcuts.clear()
+    assert await told(await program.call("GET", BOOKS + query, headers=headers)) == short
+
+
+async def test_same_parts(app: Quart, program: Program) -> None:
+    await program.adds("a", "b", "c", "d", "e")
+    parts = []
+    for shortcuts in (True, False):
+        if not shortcuts:
+            cast(Application, app).shortcuts.clear()
+        address: str | None = f"{BOOKS}?limit=2&sort=-title"
+        while address:
+            response = await program.get(address)
+            parts.append(await told(response))
+            after = (await response.get_json())["next"]
+            address = after and f"{BOOKS}?limit=2&sort=-title&after={after}"
+    assert len(parts) == 6
+    assert parts[:3] == parts[3:]
+
+
+async def test_taken(without_view: Program) -> None:
+    """Also for what is unchanged, whatever a program sends about that; and for who is refused."""
+    first = await without_view.get(f"{BOOKS}?limit=1")
+    assert first.status_code == 200
+    await at_rest(without_view.app)
+    etag = first.headers["ETag"]
+    for known, status in [(etag, 304), (f'W/{etag}, "x"', 304), ('"x"', 200)]:
+        assert (await without_view.get(If_None_Match=known)).status_code == status
+    for token in ("rl_wrong", without_view.token):
+        await expire(without_view.app, without_view.token_id)
+        refused = await without_view.get(Authorization=f"Bearer {token}")
+        await problem(refused, 401, "NOT_AUTHENTICATED")
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_scope(without_view: Program, app: Quart, alice: Person) -> None:
+    other = await add_program(app, alice.id, ["account:read"])
+    refused = await other.get()
+    await problem(refused, 403, "INSUFFICIENT_SCOPE")
+    assert 'scope="books:read"' in refused.headers["WWW-Authenticate"]
+
+
+async def test_use_is_noted(without_view: Program, app: Quart) -> None:
+    await without_view.get()
+    await at_rest(app)
+    found = await (await without_view.get("/api/v1/tokens")).get_json()
+    assert found["items"][0]["last_used_at"] is not None
+
+
+async def test_not_taken_where_statements_are_watched(app: Quart, without_view: Program) -> None:
+    """A trace would miss them."""
+    await without_view.get()
+    await at_rest(app)
+    with counted(app):
+        assert (await without_view.get()).status_code == 500
+
+
+async def test_not_taken_with_all_connections_in_use(app: Quart, without_view: Program) -> None:
+    """Waiting for one, and opening others, is for the ordinary way."""
+    engine = app.extensions["database"].engine
+    await at_rest(app)
+    held = [await engine.connect() for _ in range(engine.sync_engine.pool.checkedin() or 1)]
+    try:
+        assert (await without_view.get()).status_code == 500
+    finally:
+        for connection in held:
+            await connection.close()
+
+
+async def test_connection_is_given_back(app: Quart, without_view: Program) -> None:
+    """Whatever came of the request."""
+    pool = app.extensions["database"].engine.sync_engine.pool
+    several: list[Mapping[str, str]] = [{}, {"If-None-Match": "*"}, {"Authorization": "Bearer no"}]
+    for headers in several:
+        await asyncio.gather(*(without_view.call("GET", BOOKS, headers=headers) for _ in range(3)))
+        await at_rest(app)
+        assert pool.checkedout() == 0
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), ConnectionResetError(), InternalClientError("lost")]
+)
+async def test_statement_fails(
+    app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Asked once, refused like everywhere else; the connection is not used again."""
+    await program.get()
+    await at_rest(app)
+    asked = []
+
+    async def fail(connection: asyncpg.Connection, *_: object) -> None:
+        asked.append(connection)
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "fetch", fail)
+        refused = await program.get()
+    await problem(refused, 503, "DATABASE_UNAVAILABLE")
+    assert "Retry-After" in refused.headers
+    assert len(asked) == 1
+    assert asked[0].is_closed() or isinstance(error, ConnectionResetError)
+    assert (await program.get()).status_code == 200
