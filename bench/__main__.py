@@ -26,8 +26,16 @@ from bench import memory, starts
 from bench.data import database
 from bench.load import Seen
 from bench.memory import Memory
-from bench.peers import OURS, PEERS, ROUTES, WELCOME, Peer
-from bench.report import Figures, Results, facts, memory_table, starts_table, table
+from bench.peers import LIST, OURS, PEERS, ROUTES, UNCHANGED, WELCOME, Peer
+from bench.report import (
+    Figures,
+    Results,
+    facts,
+    memory_table,
+    starts_table,
+    table,
+    unchanged_table,
+)
 from bench.rounds import BenchError, Plan, Running, measure, serving, sign_in_again
 from bench.starts import Start
 from tests.servers import ServerError, postgresql
@@ -106,6 +114,8 @@ def _print(
     libraries = ", ".join(f"{name} {found}" for name, found in about["libraries"].items())
     libraries = fill(libraries, 100, break_on_hyphens=False)
     tables = [table(results), starts_table(started)]
+    if {LIST.name, UNCHANGED.name} <= results.keys():
+        tables.insert(1, unchanged_table(results))
     if memories:
         tables.append(memory_table(memories))
     found = "\n\n".join(tables)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.load import Seen
 from bench.memory import Memory
+from bench.peers import LIST, UNCHANGED
 from bench.starts import Start
 
 LIBRARIES = (
@@ -28,6 +29,7 @@ LIBRARIES = (
     "flask-sqlalchemy",
     "psycopg2-binary",
 )
+UNCHANGED_HEAD = "a 304 beside a 200|peer|time: 304 / 200|cpu: 304 / 200"
 START_HEAD = "start|peer|ms to the first 200|cpu ms|ms: readlog / peer|cpu: readlog / peer"
 MEMORY_HEAD = "memory|peer|RSS MiB|PSS MiB|all MiB|RSS: readlog / peer|PSS: readlog / peer"
 HEAD = "route|peer|req/s|p50 ms|p99 ms|bytes|cpu ms|req/s: readlog / peer|cpu: peer / readlog"
@@ -72,6 +74,15 @@ def table(results: Results) -> str:
         for peer, figures in by_peer.items():
             name = route if figures is ours else ""
             lines.append(_line(name, peer, figures, ours))
+    return _table(lines)
+
+
+def unchanged_table(results: Results) -> str:
+    """What each peer's 304 takes of its 200: of the time until the next one, and of the CPU."""
+    lines: list[tuple[str, ...]] = [tuple(UNCHANGED_HEAD.split("|"))]
+    for peer, full in results[LIST.name].items():
+        short = results[UNCHANGED.name][peer]
+        lines.append(("", peer, _ratio(full.rates, short.rates), _ratio(short.cpu, full.cpu)))
     return _table(lines)
 
 
