@@ -52,10 +52,12 @@ class Tab:
     async def press(self, name: str) -> None:
         """Press the button in the page's content."""
         await self.page.locator("main").get_by_role("button", name=name, exact=True).click()
+        await self.page.wait_for_load_state()
 
     async def follow(self, name: str, within: str = "body") -> None:
         """Click the link."""
         await self.page.locator(within).get_by_role("link", name=name, exact=True).click()
+        await self.page.wait_for_load_state()  # a click waits for the address alone
 
     @property
     def path(self) -> str:

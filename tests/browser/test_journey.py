@@ -99,6 +99,7 @@ async def test_journey_through_pages(open_tab: OpenTab, site: Site) -> None:
     for step in ("Older", "Older", "Newer", "Newer"):
         seen.append(await tab.page.locator("tbody th").all_inner_texts())
         await tab.page.get_by_role("navigation", name="Pagination").get_by_text(step).click()
+        await tab.page.wait_for_load_state()
     seen.append(await tab.page.locator("tbody th").all_inner_texts())
 
     assert [title for page in seen[:3] for title in page] == [
