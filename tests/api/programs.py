@@ -3,8 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -131,9 +131,10 @@ async def wrong_fields(response: Response) -> list[tuple[str, str]]:
     return [(error["field"], error["code"]) for error in found["errors"]]
 
 
-@contextmanager
-def counted(app: Quart) -> Iterator[list[str]]:
-    """The statements that the application sends in the block."""
+@asynccontextmanager
+async def counted(app: Quart) -> AsyncIterator[list[str]]:
+    """The statements that the application sends in the block, and none from before it."""
+    await at_rest(app)
     engine = app.extensions["database"].engine.sync_engine
     statements: list[str] = []
 

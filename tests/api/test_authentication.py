@@ -44,11 +44,10 @@ def test_token_format() -> None:
 async def test_checksum(app: Quart, program: Program) -> None:
     """A token with a wrong character is refused without asking the database."""
     assert program.token
-    await at_rest(app)
     for place in range(len(program.token)):
         other = "x" if program.token[place] != "x" else "y"
         mistyped = program.token[:place] + other + program.token[place + 1 :]
-        with counted(app) as statements:
+        async with counted(app) as statements:
             await problem(await Program(app, mistyped).get(BOOKS), 401, "NOT_AUTHENTICATED")
         assert statements == []
 
@@ -182,7 +181,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
     await program.get(BOOKS)
     first = await last_use()
     assert first >= began
-    with counted(app) as statements:
+    async with counted(app) as statements:
         await program.get(BOOKS)
         await asyncio.gather(*(program.get(BOOKS) for _ in range(3)))
         assert await last_use() == first

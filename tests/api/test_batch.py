@@ -223,6 +223,6 @@ async def test_counts_once(program: Program) -> None:
 
 async def test_one_transaction(app: Quart, program: Program) -> None:
     """A hundred operations take a few statements each, and one commit."""
-    with counted(app) as statements:
+    async with counted(app) as statements:
         await results(await send(program, *[CREATE] * 100))
     assert len(statements) <= 210

@@ -201,6 +201,6 @@ async def test_page_and_program(app: Quart, program: Program, alice: Person) -> 
 
 async def test_get_costs_two_statements(app: Quart, program: Program) -> None:
     [book_id] = await program.adds("Emma")
-    with counted(app) as statements:
+    async with counted(app) as statements:
         assert (await program.get(f"{BOOKS}/{book_id}")).status_code == 200
     assert len(statements) == 2, statements

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from service import db
 from service.models import Book
-from tests.api.programs import A_BOOK, BOOKS, Program, at_rest, counted, problem, wrong_fields
+from tests.api.programs import A_BOOK, BOOKS, Program, counted, problem, wrong_fields
 from tests.people import Person
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -229,9 +229,8 @@ async def test_statements(app: Quart, program: Program, alice: Person, query: st
     """A part takes two statements, of which one authenticates, however much is asked for."""
     await alice.has_books(*(f"Book {number}" for number in range(120)))
     after = (await part(program, f"{BOOKS}{query}"))["next"]
-    await at_rest(app)
     for address in (f"{BOOKS}{query}", f"{BOOKS}{query or '?limit=25'}&after={after}"):
-        with counted(app) as statements:
+        async with counted(app) as statements:
             assert (await program.get(address)).status_code == 200
         assert len(statements) == 2, statements
 
@@ -241,10 +240,9 @@ async def test_unchanged(app: Quart, program: Program, monkeypatch: pytest.Monke
     await program.adds("Emma")
     etag = (await program.get(BOOKS)).headers["ETag"]
     assert re.fullmatch(r'"[!#-~]+"', etag)
-    await at_rest(app)
     monkeypatch.setattr("service.api.books.answer", None)
     for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
-        with counted(app) as statements:
+        async with counted(app) as statements:
             response = await program.get(BOOKS, If_None_Match=known)
         assert response.status_code == 304
         assert await response.get_data() == b""

@@ -117,8 +117,7 @@ async def test_use_is_noted(without_view: Program, app: Quart) -> None:
 async def test_not_taken_where_statements_are_watched(app: Quart, without_view: Program) -> None:
     """A trace would miss them."""
     await without_view.get()
-    await at_rest(app)
-    with counted(app):
+    async with counted(app):
         assert (await without_view.get()).status_code == 500
 
 

@@ -154,7 +154,8 @@ async def edit_changed_meanwhile(tab: Tab, site: Site) -> None:
     other = await tab.context.new_page()
     await other.goto(tab.page.url)
     await other.get_by_label("Title", exact=True).fill(UNBROKEN)
-    await other.locator("main").get_by_role("button", name="Save changes").click()
+    async with other.expect_navigation():
+        await other.locator("main").get_by_role("button", name="Save changes").click()
     await other.close()
     await tab.fill({"Title": "Emma, or what I typed"})
     await tab.press("Save changes")

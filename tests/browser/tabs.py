@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response
+from playwright.async_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    Response,
+)
 
 from tests.people import Person
 
@@ -51,13 +59,21 @@ class Tab:
 
     async def press(self, name: str) -> None:
         """Press the button in the page's content."""
-        await self.page.locator("main").get_by_role("button", name=name, exact=True).click()
-        await self.page.wait_for_load_state()
+        await self.click(self.page.locator("main").get_by_role("button", name=name, exact=True))
 
     async def follow(self, name: str, within: str = "body") -> None:
         """Click the link."""
-        await self.page.locator(within).get_by_role("link", name=name, exact=True).click()
-        await self.page.wait_for_load_state()  # a click waits for the address alone
+        await self.click(self.page.locator(within).get_by_role("link", name=name, exact=True))
+
+    async def click(self, element: Locator) -> None:
+        """Click what leads to another page; returns when that has loaded."""
+        async with self.page.expect_navigation():
+            await element.click()
+
+    async def enter(self) -> None:
+        """Press Enter where that leads to another page; returns when that has loaded."""
+        async with self.page.expect_navigation():
+            await self.page.keyboard.press("Enter")
 
     @property
     def path(self) -> str:

@@ -81,8 +81,7 @@ async def test_tokens_keyboard(open_tab: OpenTab, site: Site) -> None:
     await tab.page.keyboard.press("ArrowDown")
     await tab_to(tab, "Your password")
     await tab.page.keyboard.type(PASSWORD)
-    async with tab.page.expect_navigation():
-        await tab.page.keyboard.press("Enter")
+    await tab.enter()
     await tab.page.locator("#token:focus").wait_for()
     await tab.page.keyboard.press("Control+a")
     text = await tab.page.get_by_label("Token", exact=True).input_value()

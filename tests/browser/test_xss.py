@@ -64,7 +64,7 @@ async def test_xss_in_books(open_tab: OpenTab, sqlite_site: Site) -> None:
         assert await tab.page.locator("tbody td").first.text_content() == payload
         await unharmed(tab)
 
-        await tab.page.locator("tbody a[href$=delete]").first.click()
+        await tab.click(tab.page.locator("tbody a[href$=delete]").first)
         assert await tab.page.locator("dd").all_text_contents() == [payload, payload]
         await unharmed(tab)
 
@@ -78,7 +78,7 @@ async def test_xss_in_tokens(open_tab: OpenTab, sqlite_site: Site) -> None:
     await unharmed(tab)
     for payload in PAYLOADS:
         await tab.goto("/profile/tokens")
-        await tab.page.locator("a[href$=revoke]").first.click()
+        await tab.click(tab.page.locator("a[href$=revoke]").first)
         assert await tab.page.locator("dd").first.text_content() == payload
         await unharmed(tab)
         await tab.press("Revoke token")
