@@ -10,7 +10,7 @@ from asyncpg import Connection as Driver
 from sqlalchemy import AsyncAdaptedQueuePool, QueuePool, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import greenlet_spawn, in_greenlet
 
@@ -38,6 +38,22 @@ class ReadyPool(AsyncAdaptedQueuePool):
             raise NotReadyError
         return record
 
+    def lend(self) -> ConnectionPoolEntry | None:
+        """One that lies ready, for who asks no statement through SQLAlchemy; else None.
+
+        For that, `connect()` does nothing but take its time.
+        """
+        record = super()._do_get() if self.checkedin() else None
+        if record is None or self._is_ready(record):
+            return record
+        self._do_return_conn(record)
+        return None
+
+    def take_back(self, record: ConnectionPoolEntry) -> None:
+        """What was lent, as good as it was or invalidated."""
+        note_idle(record)
+        self._do_return_conn(record)
+
     def has_room(self) -> bool:
         """Whether it keeps one more that is given back: any other has to be closed."""
         return self.checkedin() < self.size()
@@ -51,6 +67,11 @@ class ReadyPool(AsyncAdaptedQueuePool):
             and time.time() - record.starttime < self._recycle
             and record.starttime > self._invalidate_time
         )
+
+
+def note_idle(record: Any) -> None:
+    """From now on nobody uses this connection."""
+    record.info["idle_since"] = time.monotonic()
 
 
 class NotReadyError(Exception):
@@ -99,33 +120,25 @@ class Borrowed:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine.sync_engine
-        self.lent: PoolProxiedConnection | None = None
+        self.pool = self.engine.pool
+        self.lent: ConnectionPoolEntry | None = None
 
     async def __aenter__(self) -> Driver | None:
-        pool = self.engine.pool
         # Whoever listens for statements, to trace or to count them, would not hear of these.
-        if (
-            not isinstance(pool, ReadyPool)
-            or self.engine.dispatch.before_cursor_execute
-            or not pool.checkedin()
-        ):
-            return None
-        try:
-            self.lent = pool.connect()
-        except NotReadyError:
-            return None
-        return self.lent.driver_connection
+        if isinstance(self.pool, ReadyPool) and not self.engine.dispatch.before_cursor_execute:
+            self.lent = self.pool.lend()
+        return None if self.lent is None else cast(Driver, self.lent.driver_connection)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self.lent is None:
             return
-        driver: Any = self.lent.driver_connection
+        pool, driver = cast(ReadyPool, self.pool), cast(Driver, self.lent.driver_connection)
         if error is not None and is_spoilt(driver, error):
             self.lent.invalidate(error)
-        elif cast(ReadyPool, self.engine.pool).has_room():
-            self.lent.close()
+        if pool.has_room():
+            pool.take_back(self.lent)
         else:
-            await asyncio.shield(greenlet_spawn(self.lent.close))
+            await asyncio.shield(greenlet_spawn(pool.take_back, self.lent))
 
 
 @asynccontextmanager
@@ -172,8 +185,8 @@ def watch_connections(engine: AsyncEngine) -> None:
     broken_at = 0.0
 
     @event.listens_for(pool, "checkin")
-    def note_time(_connection: Any, record: Any) -> None:
-        record.info["idle_since"] = time.monotonic()
+    def returned(_connection: Any, record: Any) -> None:
+        note_idle(record)
 
     @event.listens_for(pool, "checkout")
     def check(connection: Any, record: Any, _fairy: Any) -> None:
