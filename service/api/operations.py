@@ -122,6 +122,8 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
         return await view(caller=caller, body=body, **path)
     key = await _key(declared, caller)
     async with db.transaction() as session:
+        # Again: reading the body may have taken seconds, in which the token was revoked.
+        caller = await authenticate(await session.connection(), scope)
         if key is not None and (stored := await idempotency.claim(session, key)):
             headers = {**stored.headers, "Idempotency-Replayed": "true"}
             return Response(stored.body, stored.status, headers)

@@ -1,21 +1,19 @@
 """Access tokens, for programs."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
-from msgspec import Meta
 from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import InsufficientScopeError
 from service.forms import Time
-from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
 from service.users import tokens
 from service.users.accounts import WrongCredentialsError
-from service.users.forms import DAY, Credentials, Scope, TokenWish
+from service.users.forms import DAY, Credentials, Email, Password, Scope, TokenWish
 from service.users.tokens import TokenNotFoundError, TooManyTokensError
-from service.users.verification import verified
+from service.users.verification import LIMITS, verified
 
 blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")
 
@@ -69,8 +67,8 @@ class TokenList(msgspec.Struct, frozen=True):
 class TokenRequest(TokenWish, frozen=True, kw_only=True):
     """Who wants a token, and what kind of."""
 
-    email: Annotated[str, Meta(min_length=1, max_length=254)]
-    password: Annotated[str, Meta(min_length=1, max_length=128)]
+    email: Email
+    password: Password
     otp: str | None = None
 
     messages: ClassVar = {
@@ -93,7 +91,7 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
     None,
     {201: NewTokenOut},
     body=TokenRequest,
-    limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
+    limits=LIMITS,
     errors=(WrongCredentialsError, TooManyTokensError),
 )
 async def make_token(body: TokenRequest) -> Response:

@@ -8,26 +8,22 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
 
 from service import db
-from service.api.authentication import Caller
+from service.api.authentication import Caller, authenticate
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
 from service.api.operations import Call, operation
 from service.auth import renew_session
 from service.context import get_password_hasher, get_settings
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Shape, Time
-from service.limiting import (
-    LOGIN_PER_ACCOUNT,
-    LOGIN_PER_ADDRESS,
-    REGISTRATIONS_PER_ADDRESS,
-    client_key,
-    take,
-)
+from service.limiting import REGISTRATIONS_PER_ADDRESS, client_key, take
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
-from service.users.forms import EMAIL_MESSAGE, Registration, new_email
+from service.users.forms import EMAIL_MESSAGE, Password, Registration, new_email
 from service.users.passwords import check_new_password
-from service.users.verification import verified
+from service.users.verification import LIMITS, hold, verified
+
+SCOPE = "account:write"
 
 blueprint = Blueprint("api_users", __name__, url_prefix="/api/v1")
 
@@ -68,7 +64,7 @@ class NewUser(Shape, frozen=True, kw_only=True):
 class UserPatch(Shape, frozen=True, kw_only=True):
     """A merge patch (RFC 7396) of one's account; the present password proves that it is one's."""
 
-    current_password: str
+    current_password: Password
     email: Annotated[str, _EMAIL] | UnsetType = UNSET
     password: str | UnsetType = UNSET
 
@@ -117,12 +113,12 @@ async def get_me(call: Call) -> Response:
 @blueprint.patch("/me")
 @operation(
     "Change your address or password",
-    "account:write",
+    SCOPE,
     {200: UserOut},
     body=UserPatch,
     body_types=(MERGE_PATCH, JSON),
     session_only=True,
-    limits=(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT),
+    limits=LIMITS,
     errors=(WrongCredentialsError, EmailTakenError),
 )
 async def change_me(caller: Caller, body: UserPatch) -> Response:
@@ -131,22 +127,24 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
     A new password ends every token, and every session but this one, whose cookie changes.
     """
     user = caller.user
-    async with verified(user.email, body.current_password):
+    async with verified(user.email, body.current_password) as (_, account):
         pass  # no connection is held while the new one is hashed
+    if account.id != user.id:  # the address has become another person's since
+        raise WrongCredentialsError("Incorrect login credentials.")
     email, hashed = await _checked(user.email, body)
     async with db.transaction() as session:
+        await hold(session, account)
+        await authenticate(await session.connection(), SCOPE)  # it all took its time
         if body.email is not UNSET:
-            email = await accounts.change_email(session, user.id, email)
+            await accounts.change_email(session, user.id, email)
         if hashed is not None and caller.session_id is not None:
-            await queries.set_password_hash(session, user.id, hashed)
-            await queries.delete_other_sessions(session, user.id, caller.session_id)
-            await queries.delete_tokens(session, user.id)
-            await renew_session(session, caller.session_id)
+            await accounts.change_password(session, user.id, hashed, kept=caller.session_id)
+            await renew_session(session, user.id, caller.session_id)
     return answer(UserOut(user.id, email, user.registered_on))
 
 
 @blueprint.delete("/me")
-@operation("Delete your account", "account:write", {204: None})
+@operation("Delete your account", SCOPE, {204: None})
 async def delete_me(call: Call) -> Response:
     """For good, with every book, session and token."""
     await queries.delete_user(call.session, call.owner)

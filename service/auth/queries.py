@@ -1,4 +1,4 @@
-"""Statements about sessions."""
+"""Statements about who is signed in, by a session or by a token."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -89,12 +89,12 @@ async def add_session(
 
 
 async def replace_token_hash(
-    session: AsyncSession, session_id: int, token_hash: bytes
+    session: AsyncSession, user_id: int, session_id: int, token_hash: bytes
 ) -> tuple[datetime, datetime] | None:
     """Give a session another token; returns when it began and when it ends, or None."""
     result = await session.execute(
         update(Session)
-        .where(Session.id == session_id)
+        .where(Session.id == session_id, Session.user_id == user_id)
         .values(token_hash=token_hash)
         .returning(Session.created_at, Session.expires_at)
     )

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth import queries
 from service.context import get_settings
+from service.exceptions import NotAuthenticatedError
 from service.models import utc_now
 from service.security.tokens import hash_token, new_token
 
@@ -41,14 +42,18 @@ async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False
     _set_cookie(token, max_age)
 
 
-async def renew_session(session: AsyncSession, session_id: int) -> None:
-    """Give this browser's session another token, so that nobody else who has the old one stays."""
+async def renew_session(session: AsyncSession, user_id: int, session_id: int) -> None:
+    """Give this browser's session another token, so that nobody else who has the old one stays.
+
+    Raises NotAuthenticatedError where it has ended meanwhile.
+    """
     token, now = new_token(), utc_now()
-    times = await queries.replace_token_hash(session, session_id, hash_token(token))
-    if times is not None:
-        created_at, expires_at = times
-        remembered = expires_at - created_at > SESSION_LIFETIME
-        _set_cookie(token, int((expires_at - now).total_seconds()) if remembered else None)
+    times = await queries.replace_token_hash(session, user_id, session_id, hash_token(token))
+    if times is None:
+        raise NotAuthenticatedError("This session has ended.")
+    created_at, expires_at = times
+    remembered = expires_at - created_at > SESSION_LIFETIME
+    _set_cookie(token, int((expires_at - now).total_seconds()) if remembered else None)
 
 
 async def sign_out(session: AsyncSession) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -20,6 +19,7 @@ from service.security.timing import EvenTiming
 from service.users import queries
 from service.users.forms import Registration, canonical_email, new_email
 from service.users.passwords import check_new_password
+from service.users.queries import Account
 
 
 class EmailTakenError(ConflictError):
@@ -71,15 +71,22 @@ async def register(session: AsyncSession, user: User) -> None:
         await session.flush()
 
 
-async def change_email(session: AsyncSession, user_id: int, typed_email: str) -> str:
-    """Give an account another address; returns its canonical form.
-
-    Raises InvalidInputError and EmailTakenError.
-    """
-    email = new_email(typed_email)
+async def change_email(session: AsyncSession, user_id: int, email: str) -> None:
+    """Give an account another address, in its canonical form. Raises EmailTakenError."""
     with _email_taken():
         await queries.set_email(session, user_id, email)
-    return email
+
+
+async def change_password(
+    session: AsyncSession, user_id: int, hashed: str, *, kept: int | None = None
+) -> int:
+    """Give an account another password, which ends its tokens, and its sessions but the one kept.
+
+    Returns how many sessions that ended.
+    """
+    await queries.set_password_hash(session, user_id, hashed)
+    await queries.delete_tokens(session, user_id)
+    return await queries.delete_sessions(session, user_id, kept)
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def _email_taken() -> Iterator[None]:
         raise
 
 
-async def find_account(connection: AsyncConnection, typed_email: str) -> Row[int, str, str] | None:
+async def find_account(connection: AsyncConnection, typed_email: str) -> Account | None:
     """The account of an address as somebody typed it, or None."""
     return await queries.get_user_by_email(connection, typed_email, fold_email(typed_email))
 
@@ -109,8 +116,8 @@ def fold_email(typed_email: str) -> str:
 
 
 async def verify(
-    account: Row[int, str, str] | None, password: str, hasher: PasswordHasher
-) -> tuple[Row[int, str, str], str | None]:
+    account: Account | None, password: str, hasher: PasswordHasher
+) -> tuple[Account, str | None]:
     """Check a password; returns the account, and a new hash to keep where its own is outdated.
 
     Raises WrongCredentialsError, after the same time for every account and for none.

@@ -33,11 +33,16 @@ class Registration(Shape, frozen=True, kw_only=True):
     }
 
 
-class Credentials(Shape, frozen=True, kw_only=True):
-    """What somebody signs in with. Looser than a registration: old accounts keep working."""
+# Looser than for a registration: old accounts keep working.
+Email = Annotated[str, Meta(min_length=1, max_length=254)]
+Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
 
-    email: Annotated[str, Meta(min_length=1, max_length=254)]
-    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
+
+class Credentials(Shape, frozen=True, kw_only=True):
+    """What somebody signs in with."""
+
+    email: Email
+    password: Password
     remember_me: bool = False
 
     messages: ClassVar = {
@@ -80,7 +85,7 @@ class TokenForm(Shape, frozen=True, kw_only=True):
     name: TokenName
     scopes: TokenScopes
     days: Literal["7", "30", "90", "365"]
-    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
+    password: Password
 
     messages: ClassVar = {
         "name": NAME_MESSAGE,

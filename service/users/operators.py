@@ -9,7 +9,7 @@ from service.exceptions import FieldError, InvalidInputError, NotFoundError
 from service.forms import check_text
 from service.maintenance import connect_at_head
 from service.security.passwords import PasswordHasher
-from service.users import accounts, queries
+from service.users import accounts
 from service.users.accounts import EmailTakenError
 from service.users.forms import Registration
 from service.users.passwords import check_new_password
@@ -52,9 +52,7 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
         )
         hashed = await PasswordHasher().hash(password)
         async with AsyncSession(connection) as session, session.begin():
-            await queries.set_password_hash(session, account.id, hashed)
-            await queries.delete_tokens(session, account.id)
-            return account.email, await queries.delete_sessions(session, account.id)
+            return account.email, await accounts.change_password(session, account.id, hashed)
 
 
 def _registration(email: str, password: str) -> Registration:

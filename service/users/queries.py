@@ -4,10 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, case, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import AccessToken, LegacyBook, Session, User
+
+
+class Account(NamedTuple):
+    """An account, and what its password is checked against."""
+
+    id: int
+    email: str
+    password_hashed: str
+
 
 _BY_EMAIL = (
     select(User.id, User.email, User.password_hashed)
@@ -19,30 +28,30 @@ _BY_EMAIL = (
 
 async def get_user_by_email(
     connection: AsyncConnection, typed: str, canonical: str
-) -> Row[int, str, str] | None:
+) -> Account | None:
     """The account of an address.
 
     As it was typed comes first: the Flask application could hold two accounts whose addresses
     have the same canonical form, and the younger one keeps the spelling that it was made with.
     """
     result = await connection.execute(_BY_EMAIL, {"typed": typed, "canonical": canonical})
-    return result.first()
+    row = result.first()
+    return None if row is None else Account(*row)
+
+
+async def get_hash_to_change(session: AsyncSession, user_id: int) -> str | None:
+    """The hash of an account's password, which stays what it is until the transaction ends.
+
+    None where the account is gone.
+    """
+    return await session.scalar(
+        select(User.password_hashed).where(User.id == user_id).with_for_update(key_share=True)
+    )
 
 
 def add_user(session: AsyncSession, user: User) -> None:
     """Add an account."""
     session.add(user)
-
-
-async def replace_password_hash(
-    session: AsyncSession, user_id: int, before: str, after: str
-) -> None:
-    """Keep a new hash of the same password, unless the password was changed meanwhile."""
-    await session.execute(
-        update(User)
-        .where(User.id == user_id, User.password_hashed == before)
-        .values(password_hashed=after)
-    )
 
 
 async def set_password_hash(session: AsyncSession, user_id: int, password_hashed: str) -> None:
@@ -52,15 +61,12 @@ async def set_password_hash(session: AsyncSession, user_id: int, password_hashed
     )
 
 
-async def delete_sessions(session: AsyncSession, user_id: int) -> int:
-    """Sign an account out everywhere; returns how many sessions that ended."""
+async def delete_sessions(session: AsyncSession, user_id: int, kept: int | None = None) -> int:
+    """Sign an account out everywhere, or but in one session; returns how many that ended."""
     ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
+    if kept is not None:
+        ended = ended.where(Session.id != kept)
     return len((await session.scalars(ended)).all())
-
-
-async def delete_other_sessions(session: AsyncSession, user_id: int, kept: int) -> None:
-    """Sign an account out everywhere but in one session."""
-    await session.execute(delete(Session).where(Session.user_id == user_id, Session.id != kept))
 
 
 class SessionRow(NamedTuple):

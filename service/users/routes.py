@@ -10,8 +10,6 @@ from service.context import get_password_hasher, get_settings
 from service.exceptions import InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import (
-    LOGIN_PER_ACCOUNT,
-    LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
     client_key,
     limited_inside,
@@ -23,7 +21,7 @@ from service.security.redirects import local_path
 from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import Credentials, Registration
-from service.users.verification import verified
+from service.users.verification import LIMITS, verified
 
 blueprint = Blueprint("users", __name__)
 
@@ -84,7 +82,7 @@ async def login_form() -> Response:
 
 @blueprint.post("/login")
 @public
-@limited_inside(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)
+@limited_inside(*LIMITS)
 async def login() -> Response:
     """Sign somebody in, and go on to where they wanted to be."""
     texts = await request.form

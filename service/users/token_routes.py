@@ -12,8 +12,6 @@ from service.exceptions import InvalidInputError
 from service.forms import Form, check
 from service.idempotency import Key, StillRunningError, StoredAnswer
 from service.limiting import (
-    LOGIN_PER_ACCOUNT,
-    LOGIN_PER_ADDRESS,
     WRITES_PER_USER,
     limited_inside,
     per_user,
@@ -24,7 +22,7 @@ from service.users import tokens
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import Scope, TokenForm, TokenWish
 from service.users.tokens import MAX_TOKENS, NewToken, TooManyTokensError
-from service.users.verification import verified
+from service.users.verification import LIMITS, verified
 
 PROBLEM = "The token was not made"
 # What a token may do, in a few words and in a sentence.
@@ -63,7 +61,7 @@ async def list_tokens(user: SignedInUser, connection: AsyncConnection) -> Respon
 
 @blueprint.post("")
 @login_required
-@limited_inside(LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)
+@limited_inside(*LIMITS)
 async def make_token(user: SignedInUser) -> Response:
     """Make a token for whoever proves again who they are; its text is in this answer alone."""
     texts = await request.form
