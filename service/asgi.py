@@ -65,7 +65,9 @@ class Body:
 
     def _check(self, size: int) -> None:
         if self.limit is not None and size > self.limit:
-            raise RequestEntityTooLarge
+            raise RequestEntityTooLarge(
+                f"At most {self.limit // 1024} KiB can be sent at once. Nothing was changed."
+            )
 
 
 class RequestHeaders(Headers):

@@ -115,7 +115,7 @@ async def _answer_refusal(error: ServiceError) -> Response:
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, NotAuthenticatedError):
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, InsufficientScopeError):
         scope = f', scope="{error.scope}"' if error.scope else ""
         response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope"{scope}'

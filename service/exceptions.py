@@ -28,9 +28,10 @@ class ChangedMeanwhileError(ServiceError):
 
 
 class NotAuthenticatedError(ServiceError):
-    """Nobody knows whose request this is."""
+    """Nobody knows whose request this is; `challenge` is what programs are told (RFC 6750)."""
 
     code = "NOT_AUTHENTICATED"
+    challenge = "Bearer"
 
 
 class InsufficientScopeError(ServiceError):

@@ -19,6 +19,7 @@ from service import pages
 from service.asgi import Body, BodyRequest
 from service.asgi_types import Scope
 from service.auth.sessions import session_token
+from service.auth.tokens import bearer_token
 from service.config import Settings
 from service.exceptions import CrossSiteError
 from service.forms import is_storable
@@ -30,6 +31,8 @@ MAX_HEADERS = 32 * 1024  # bytes of names and values
 MAX_HEADER_COUNT = 100
 MAX_FORM_FIELDS = 50
 BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
+# What means one thing: of two, a proxy may have looked at the other one.
+_SINGLE = ("Authorization", "Content-Type", "Idempotency-Key")
 PROBES = frozenset({"/livez", "/readyz"})
 
 
@@ -50,6 +53,9 @@ def _guard(request: Request, settings: Settings) -> Response | None:
         return None
     _check_size(request)
     _check_host(request, settings)
+    for name in _SINGLE:
+        if len(request.headers.getlist(name)) > 1:
+            raise BadRequest(f"A request must have one {name} at most.")
     if _came_by_http(request, settings):
         return _to_https(request, settings)
     if request.method not in SAFE_METHODS:
@@ -137,13 +143,14 @@ def _check_origin(request: Request, settings: Settings) -> None:
 
 def _is_program(request: Request) -> bool:
     """A call of the API by nobody's browser: it does not say where it comes from, and no cookie
-    signs it in. What no browser does for another site needs no proof that it was not."""
+    signs it in, or not alone: who sends a token is judged by that. What no browser does for another
+    site needs no proof that it was not."""
     headers = request.headers
     return (
         request.path.startswith("/api/")
         and "Origin" not in headers
         and "Sec-Fetch-Site" not in headers
-        and session_token() is None
+        and (session_token() is None or bearer_token() is not None)
     )
 
 

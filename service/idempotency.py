@@ -54,9 +54,9 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, owner: int, text: str, *request: bytes) -> "Key":
-        """The key that a program gave. Raises InvalidInputError unless it is visible ASCII."""
+        """The key that a program gave. Raises InvalidInputError unless it is printable ASCII."""
         if not 1 <= len(text) <= MAX_KEY_LENGTH or not (text.isascii() and text.isprintable()):
-            message = f"Send 1 to {MAX_KEY_LENGTH} visible ASCII characters."
+            message = f"Send 1 to {MAX_KEY_LENGTH} printable ASCII characters."
             raise InvalidInputError(FieldError("Idempotency-Key", message, "invalid"))
         parts = b"".join(hashlib.sha256(part).digest() for part in request)
         return cls(

@@ -22,10 +22,12 @@ View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 
 # Failures only: a sign-in that succeeds is given back. Ten in five minutes is PyPI's bound for an
 # account; an address may stand for an office full of people.
-LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300)
-LOGIN_PER_ADDRESS = Limit("login-address", 30, 300)
+LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300, "wrong passwords")
+LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
+# By itself: whoever has stolen a token must not keep its owner from ending it.
+REVOCATIONS_PER_USER = Limit("revoke-user", 300, 60)
 
 
 def init_app(app: Quart) -> None:

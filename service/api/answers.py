@@ -82,7 +82,7 @@ def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list
         statuses += [413, 415]
     if declared.scope is not None:
         kinds.append(NotAuthenticatedError)
-    if declared.scope or declared.session_only:
+    if declared.scope or declared.session_only or declared.token_only:
         kinds.append(InsufficientScopeError)
     if method not in SAFE_METHODS:
         kinds.append(CrossSiteError)
@@ -129,9 +129,11 @@ def not_modified_answer() -> dict[str, Any]:
     return {"description": "You have it already: nothing has changed.", "headers": headers(names)}
 
 
-def refusing_answer(refused: list[Refusal]) -> tuple[str, dict[str, Any]]:
+def refusing_answer(declared: Operation, refused: list[Refusal]) -> tuple[str, dict[str, Any]]:
     """The answer of one status, and a name for it, the same for the same refusals."""
     names = dict.fromkeys(name for refusal in refused for name in refusal.headers)
+    if declared.counted:  # unless it was refused before it was counted
+        names |= dict.fromkeys(("RateLimit", "RateLimit-Policy"))
     always = set.intersection(*({*refusal.headers} for refusal in refused))
     schema = {"$ref": f"#/components/schemas/{refused[0].schema}"}
     answer = {
@@ -145,7 +147,8 @@ def refusing_answer(refused: list[Refusal]) -> tuple[str, dict[str, Any]]:
         },
     }
     words = "_".join(refusal.code for refusal in refused).split("_")
-    return "".join(word.capitalize() for word in words), answer
+    kind = "Counted" if declared.counted else ""
+    return kind + "".join(word.capitalize() for word in words), answer
 
 
 def headers(names: Iterable[str], always: Iterable[str] = _ALWAYS) -> dict[str, Any]:

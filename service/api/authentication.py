@@ -15,6 +15,15 @@ from service.security.tokens import hash_token
 from service.statements import Readable
 
 
+class InvalidTokenError(NotAuthenticatedError):
+    """There is no such token, or none any more."""
+
+    challenge = 'Bearer error="invalid_token"'
+
+    def __init__(self) -> None:
+        super().__init__("The token is wrong, was revoked, or has expired.")
+
+
 class Caller(NamedTuple):
     """The person in whose name a call is made."""
 
@@ -53,10 +62,16 @@ async def authenticate_token(
     """The same for a token that was sent; with an `app`, also where there is no current one."""
     owner = await get_token_owner(connection, token, app)
     if owner is None:
-        raise NotAuthenticatedError("The token is wrong, was revoked, or has expired.")
+        raise InvalidTokenError
     if scope and scope not in owner.scopes.split(" "):
         raise InsufficientScopeError(f"The token lacks the scope {scope}.", scope)
     return Caller(owner)
+
+
+def require_token(caller: Caller) -> None:
+    """What is about the token that is sent. Raises InsufficientScopeError."""
+    if caller.token_id is None:
+        raise InsufficientScopeError("This call was made with a session, not with a token.")
 
 
 def require_session(caller: Caller) -> None:

@@ -119,7 +119,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of one operation: the status that it would have had alone."""
+    """What came of one operation: 201, 200, 204; 404 for no such book, 412 for another version."""
 
     status: int
     book: BookRow | UnsetType = UNSET
@@ -156,7 +156,8 @@ async def change_books(call: Call) -> Response:
     """Up to 100 operations in one transaction.
 
     With `atomic`, which is the default, one that cannot be done undoes all, and the answer is 422.
-    Without it the others are done, and each result has its own status.
+    Without it the others are done, and each result has its own status. What is not valid is refused
+    as a whole either way.
     """
     batch: Batch = call.body
     results = [await _apply(it, call.session, call.owner) for it in batch.operations]

@@ -12,7 +12,8 @@ from service.exceptions import FieldError, InvalidInputError
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-MAX_ACCEPT = 2048  # characters; the time to read them grows with the square of their number
+# What takes JSON, from the most to the least specific; the last is how old Java writes it.
+_TAKES_JSON = (JSON, "application/*", "*/*", "*")
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -30,11 +31,22 @@ def bare(status: int, headers: dict[str, str] | None = None) -> Response:
 
 def check_accept() -> None:
     """Whether the caller takes JSON. Raises NotAcceptable."""
-    accept = request.headers.get("Accept")
+    accept = ", ".join(request.headers.getlist("Accept"))
     if not accept or accept == "*/*":
         return
-    if len(accept) > MAX_ACCEPT or not request.accept_mimetypes[JSON]:
+    qualities = dict(map(_media_range, accept.lower().split(",")))
+    if not next((qualities[kind] for kind in _TAKES_JSON if kind in qualities), 0):
         raise NotAcceptable
+
+
+def _media_range(text: str) -> tuple[str, float]:
+    """A type and its quality; other parameters, such as a charset, do not matter for JSON."""
+    kind, *parameters = (part.strip() for part in text.split(";"))
+    quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    try:
+        return kind, float(quality)
+    except ValueError:
+        return kind, 1.0
 
 
 async def read_object(*types: str) -> dict[str, Any]:
@@ -45,7 +57,9 @@ async def read_object(*types: str) -> dict[str, Any]:
     kind = request.mimetype
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if kind not in types or charset not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType(f"Send the body as {' or '.join(types)}.")
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(types)}, in UTF-8.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body as it is, not compressed.")
     value = _decoded(await read_bytes())
     if not isinstance(value, dict):
         raise InvalidInputError(FieldError("", "Send a JSON object.", "invalid"))
@@ -66,23 +80,34 @@ def _decoded(data: bytes) -> Any:
             parse_constant=_refuse,
             parse_float=_finite,
         )
-    except (ValueError, RecursionError):  # ValueError: numbers of too many digits, too
-        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error.msg} at {error.pos}.") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
+    except ValueError:  # Python's bound for the digits of a whole number
+        raise BadRequest(_TOO_LARGE) from None
+
+
+_TOO_LARGE = "The body has a number that is too large."
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadRequest(f"The body has the name “{name[:100]}” twice in one object.")
+        found[name] = value
     return found
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise ValueError("too large")
+        raise BadRequest(_TOO_LARGE)
     return int(number) if number.is_integer() else number  # 5.0 is a whole number in JSON Schema
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(name)
+    raise BadRequest(f"The body is not valid JSON: {name} is no number there.")

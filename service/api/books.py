@@ -8,7 +8,13 @@ from quart import Blueprint, Response
 
 from service.api import cursors
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
-from service.api.conditions import etag_of_book, etag_of_list, not_modified, versions_to_change
+from service.api.conditions import (
+    NoETagError,
+    etag_of_book,
+    etag_of_list,
+    not_modified,
+    versions_to_change,
+)
 from service.api.operations import Call, operation
 from service.books import queries, shelf
 from service.books.forms import Author, BookInput, Rating, Title
@@ -20,7 +26,7 @@ ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
 LIST_SCOPE = "books:read"
-_CHANGING = (BookNotFoundError, BookChangedError)
+_CHANGING = (BookNotFoundError, BookChangedError, NoETagError)
 
 blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
 
@@ -45,7 +51,7 @@ class ListQuery(Shape, frozen=True, kw_only=True):
 
     messages: ClassVar = {
         "limit": f"Ask for 1 to {MAX_PAGE_SIZE} books.",
-        "after": "Use what `next` was in an answer.",
+        "after": "Use what `next` was in an answer, with the same `sort`.",
         "sort": f"Use one of {', '.join(cursors.ORDERS)}.",
         "count": "Use true or false.",
     }
@@ -179,7 +185,9 @@ async def delete_book(call: Call, book_id: int) -> Response:
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(book, status, {"ETag": etag_of_book(book), **(headers or {})})
+    # A proxy that compresses makes the ETag a weak one, which If-Match must not take.
+    told = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
+    return answer(book, status, told | (headers or {}))
 
 
 def _link(query: ListQuery, after: str) -> str:

@@ -7,6 +7,7 @@ from werkzeug.exceptions import BadRequest
 
 from service.api.bodies import bare
 from service.books.queries import BookRow
+from service.exceptions import ChangedMeanwhileError
 from service.routing import MAX_ID
 
 # A part of every ETag. To be raised when the same book is represented otherwise, because then its
@@ -14,6 +15,15 @@ from service.routing import MAX_ID
 REPRESENTATION = 1
 _BOOK_ETAG = re.compile(rf'"{REPRESENTATION}-([1-9]\d{{0,9}})-(0|[1-9]\d{{0,9}})"', re.ASCII)
 _ETAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')  # RFC 9110, 8.8.3
+
+
+class NoETagError(ChangedMeanwhileError):
+    """What was sent as If-Match is no ETag."""
+
+    code = "NO_ETAG"
+
+    def __init__(self) -> None:
+        super().__init__("Send the ETag as If-Match just as it was answered, with its quotes.")
 
 
 def etag_of_book(book: BookRow) -> str:
@@ -43,7 +53,7 @@ def versions_to_change(book_id: int) -> set[int] | None:
     """The versions of a book that the caller wants to change; None for whatever is there.
 
     Empty where there is none: a condition for another book, or one that only nothing can meet.
-    Raises BadRequest for a condition that would have to be ignored.
+    Raises BadRequest for a condition that would have to be ignored, and NoETagError.
     """
     unless = _header("If-None-Match")
     if unless is not None and unless.strip() != "*":
@@ -53,6 +63,8 @@ def versions_to_change(book_id: int) -> set[int] | None:
     header = _header("If-Match")
     if header is None or header.strip() == "*":
         return None
+    if not _etags(header, weak=True):
+        raise NoETagError
     found = map(_BOOK_ETAG.fullmatch, _etags(header, weak=False))
     versions = {int(match[2]) for match in found if match and int(match[1]) == book_id}
     return {version for version in versions if version <= MAX_ID}

@@ -199,7 +199,12 @@ def _operation(route: Route, shapes: _Shapes, shared: dict[str, Any]) -> dict[st
         }
     if declared.counted:
         described["x-rate-limits"] = [
-            {"name": limit.name, "count": limit.count, "seconds": limit.period}
+            {
+                "name": limit.name,
+                "counts": limit.counts,
+                "count": limit.count,
+                "seconds": limit.period,
+            }
             for limit in declared.counted
         ]
     answers = described["responses"]
@@ -209,7 +214,7 @@ def _operation(route: Route, shapes: _Shapes, shared: dict[str, Any]) -> dict[st
         answers["304"] = not_modified_answer()
     refused = refusals(declared, route.method, route.variables)
     for status, group in groupby(refused, key=lambda refusal: refusal.status):
-        name, answer = refusing_answer(list(group))
+        name, answer = refusing_answer(declared, list(group))
         shared[name] = answer
         answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
     return described
@@ -221,7 +226,8 @@ def _security(declared: Operation) -> list[dict[str, list[str]]]:
     session: dict[str, list[str]] = {"session": []}
     if declared.session_only:
         return [session]
-    return [{"token": [declared.scope] if declared.scope else []}, session]
+    token = {"token": [declared.scope] if declared.scope else []}
+    return [token] if declared.token_only else [token, session]
 
 
 def _add_links(found: list[Route], paths: dict[str, dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from quart import Response, request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service import db, idempotency
-from service.api.authentication import Caller, authenticate, require_session
+from service.api.authentication import Caller, authenticate, require_session, require_token
 from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.exceptions import ServiceError
 from service.forms import Shape, check, check_query
@@ -25,7 +25,12 @@ from service.security.same_origin import SAFE_METHODS
 View = Callable[..., Awaitable[Response]]
 ViewT = TypeVar("ViewT", bound=View)
 
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag")  # of an answer that may be asked for again
+_KEPT_HEADERS = (
+    "Content-Type",
+    "Location",
+    "ETag",
+    "Cache-Control",
+)  # of an answer that may be asked for again
 
 
 @dataclass
@@ -62,6 +67,8 @@ class Operation:
     repeatable: bool = False  # takes an Idempotency-Key
     conditional: bool = False  # has an ETag, and takes conditions about it
     session_only: bool = False
+    token_only: bool = False
+    write_limit: Limit = WRITES_PER_USER  # counted for each person
     max_body: int | None = None  # bytes, where it may be more than usual
     limits: tuple[Limit, ...] = ()
     reason: str = ""  # why it needs no limit
@@ -70,9 +77,9 @@ class Operation:
     @property
     def counted(self) -> tuple[Limit, ...]:
         """Every limit that a call counts against."""
-        if self.reason or self.scope is None:
+        if self.reason or self.scope is None or self.session_only:
             return self.limits
-        return (*self.limits, WRITES_PER_USER)
+        return (*self.limits, self.write_limit)
 
 
 def operation(
@@ -116,7 +123,10 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
         caller = await authenticate(connection, scope)
     if declared.session_only:
         require_session(caller)
-    await take(WRITES_PER_USER.of(str(caller.user.id)))
+    if declared.token_only:
+        require_token(caller)
+    if declared.write_limit in declared.counted:
+        await take(declared.write_limit.of(str(caller.user.id)))
     body = await _read_body(declared)
     if declared.session_only:
         return await view(caller=caller, body=body, **path)
@@ -154,11 +164,11 @@ async def _read_body(declared: Operation) -> Any:
 
 
 async def _key(declared: Operation, caller: Caller) -> Key | None:
-    texts = request.headers.getlist("Idempotency-Key")
-    if not texts or not declared.repeatable:
+    text = request.headers.get("Idempotency-Key")
+    if text is None or not declared.repeatable:
         return None
     method, address = request.method.encode(), request.scope["raw_path"]
-    return Key.of(caller.user.id, ", ".join(texts), method, address, await read_bytes())
+    return Key.of(caller.user.id, text, method, address, await read_bytes())
 
 
 async def _stored(response: Response) -> StoredAnswer:

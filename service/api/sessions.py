@@ -9,6 +9,7 @@ from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.exceptions import NotFoundError
 from service.forms import Time
+from service.limiting import REVOCATIONS_PER_USER
 from service.models import utc_now
 from service.users import queries
 
@@ -60,7 +61,13 @@ async def list_sessions(call: Call) -> Response:
 
 
 @blueprint.delete("/<id:session_id>")
-@operation("End a session", "account:write", {204: None}, errors=(SessionNotFoundError,))
+@operation(
+    "End a session",
+    "account:write",
+    {204: None},
+    write_limit=REVOCATIONS_PER_USER,
+    errors=(SessionNotFoundError,),
+)
 async def end_session(call: Call, session_id: int) -> Response:
     """That browser is signed out from its next request on."""
     if not await queries.end_session(call.session, call.owner, session_id):

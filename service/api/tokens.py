@@ -7,11 +7,12 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
-from service.exceptions import InsufficientScopeError
 from service.forms import Time
+from service.limiting import REVOCATIONS_PER_USER
 from service.users import tokens
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import DAY, Credentials, Email, Password, Scope, TokenWish
+from service.users.queries import TokenRow
 from service.users.tokens import TokenNotFoundError, TooManyTokensError
 from service.users.verification import LIMITS, verified
 
@@ -107,22 +108,17 @@ async def make_token(body: TokenRequest) -> Response:
 async def list_tokens(call: Call) -> Response:
     """Those that can be used; the texts of them nobody knows any more."""
     rows = await tokens.list_tokens(call.connection, call.owner)
-    found = [
-        TokenOut(
-            row.id,
-            row.name,
-            _scopes(row.scopes),
-            row.created_at,
-            row.expires_at,
-            row.last_used_at,
-        )
-        for row in rows
-    ]
-    return answer(TokenList(found))
+    return answer(TokenList([_shown(row) for row in rows]))
 
 
 @blueprint.delete("/<id:token_id>")
-@operation("Revoke a token", "account:write", {204: None}, errors=(TokenNotFoundError,))
+@operation(
+    "Revoke a token",
+    "account:write",
+    {204: None},
+    write_limit=REVOCATIONS_PER_USER,
+    errors=(TokenNotFoundError,),
+)
 async def revoke_token(call: Call, token_id: int) -> Response:
     """It is refused from the next request on, by every worker."""
     await tokens.revoke_token(call.session, call.owner, token_id)
@@ -130,13 +126,29 @@ async def revoke_token(call: Call, token_id: int) -> Response:
 
 
 @blueprint.delete("/current")
-@operation("Revoke the token of this call", "", {204: None}, errors=(InsufficientScopeError,))
+@operation(
+    "Revoke the token of this call",
+    "",
+    {204: None},
+    token_only=True,
+    write_limit=REVOCATIONS_PER_USER,
+)
 async def revoke_current_token(call: Call) -> Response:
     """Whatever its scopes are: signing out needs none."""
-    if call.caller.token_id is None:
-        raise InsufficientScopeError("This call was made with a session, not with a token.")
-    await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
+    if call.caller.token_id is not None:
+        await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
     return bare(204)
+
+
+def _shown(row: TokenRow) -> TokenOut:
+    return TokenOut(
+        row.id,
+        row.name,
+        _scopes(row.scopes),
+        row.created_at,
+        row.expires_at,
+        row.last_used_at,
+    )
 
 
 def _scopes(text: str) -> list[Scope]:

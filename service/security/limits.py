@@ -19,11 +19,15 @@ from service.models.inserts import insert
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `count` at once, and `count` in each `period` seconds after that."""
+    """At most `count` at once, and `count` in each `period` seconds after that.
+
+    `counts` says of what, where not of all calls.
+    """
 
     name: str
     count: int
     period: float
+    counts: str = "calls"
 
     @property
     def interval(self) -> float:

@@ -2,8 +2,8 @@
 // what is answered.
 "use strict";
 
-const SHOWN = ["content-type", "etag", "location", "link", "ratelimit", "retry-after",
-    "www-authenticate", "x-request-id"];
+const SHOWN = ["allow", "content-type", "etag", "idempotency-replayed", "location", "link",
+    "ratelimit", "ratelimit-policy", "retry-after", "www-authenticate", "x-request-id"];
 
 function requestOf(form) {
     let path = form.dataset.path;
@@ -51,6 +51,9 @@ for (const form of document.querySelectorAll(".try form")) {
     form.closest(".try").hidden = false;
     form.addEventListener("submit", event => {
         event.preventDefault();
-        send(form);
+        const [path, {method}] = requestOf(form);
+        if (method !== "DELETE" || confirm(`DELETE ${path}\n\nThis cannot be undone. Send it?`)) {
+            send(form);
+        }
     });
 }

@@ -16,7 +16,9 @@ from service.models import AccessToken, utc_now
 from service.users import tokens
 from service.users.forms import SCOPES, Scope, TokenWish
 from tests.people import ORIGIN, Person
+from tests.servers import ROOT
 
+MANUAL = (ROOT / "docs" / "api.md").read_text()
 BOOKS = "/api/v1/books"
 A_BOOK: dict[str, Any] = {"title": "Middlemarch", "author": "George Eliot", "rating": 5}
 
@@ -128,6 +130,8 @@ async def wrong_fields(response: Response) -> list[tuple[str, str]]:
     found = await problem(response, 422, "INVALID_INPUT")
     assert all(set(error) == {"field", "message", "code"} for error in found["errors"])
     assert all(error["message"] for error in found["errors"])
+    unknown = [error["code"] for error in found["errors"] if f"`{error['code']}`" not in MANUAL]
+    assert not unknown, "a code that docs/api.md does not tell of"
     return [(error["field"], error["code"]) for error in found["errors"]]
 
 

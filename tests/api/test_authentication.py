@@ -86,7 +86,7 @@ async def test_wrong_tokens(app: Quart, program: Program, alice: Person) -> None
         for method, path, body in (("GET", BOOKS, None), ("POST", BOOKS, A_BOOK)):
             response = await Program(app, token).call(method, path, body, SAME)
             await problem(response, 401, "NOT_AUTHENTICATED")
-            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
             answers.add((tuple(sorted(response.headers)), await response.get_data()))
     assert len(answers) == 1
     assert (await program.get(BOOKS)).status_code == 200

@@ -289,6 +289,7 @@ async def test_too_large(app: Quart, program: Program) -> None:
     assert await count(app, Book) == 0
 
 
+@pytest.mark.parametrize("look", [1, 2])
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}], ids=["", "key"])
 @pytest.mark.parametrize(
     ("method", "path", "body"),
@@ -304,24 +305,31 @@ async def test_account_deleted_meanwhile(
     program: Program,
     alice: Person,
     monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    look: int,
     key: dict[str, str],
     method: str,
     path: str,
     body: Any,
 ) -> None:
-    """An account that goes between the check of its token and the work is nobody's any more."""
+    """An account that goes after one of the two looks at its token is nobody's any more."""
+    if look == 2 and database_url.startswith("sqlite"):
+        pytest.skip("the second look is taken in a transaction, of which there is one at a time")
     await program.adds("Emma")
+    looks = []
 
     async def authenticate_and_delete(*args: Any) -> Any:
         caller = await authenticate(*args)
-        async with db.transaction() as session:
-            await delete_user(session, alice.id)
+        looks.append(caller)
+        if len(looks) == look:
+            async with db.transaction() as session:
+                await delete_user(session, alice.id)
         return caller
 
     monkeypatch.setattr("service.api.operations.authenticate", authenticate_and_delete)
     response = await program.call(method, BOOKS + path, body, key)
     await problem(response, 401, "NOT_AUTHENTICATED")
-    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert len(looks) == look
     assert await count(app, Book) == 0
 
 

@@ -97,7 +97,7 @@ async def test_taken(without_view: Program) -> None:
         await expire(without_view.app, without_view.token_id)
         refused = await without_view.get(Authorization=f"Bearer {token}")
         await problem(refused, 401, "NOT_AUTHENTICATED")
-        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
 async def test_scope(without_view: Program, app: Quart, alice: Person) -> None:

@@ -36,6 +36,7 @@ class Tab:
         self.problems: list[str] = []
         self.requested: list[str] = []
         self.status: int | None = None
+        self.confirming: str | None = None  # a dialog that says this is answered with yes
         page.on("console", self._on_console)
         page.on("dialog", self._on_dialog)
         page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
@@ -92,6 +93,9 @@ class Tab:
             self.problems.append(f"console: {message.text}")
 
     async def _on_dialog(self, dialog: Dialog) -> None:
+        if self.confirming is not None and self.confirming in dialog.message:
+            await dialog.accept()
+            return
         self.problems.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
 
