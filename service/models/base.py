@@ -15,6 +15,9 @@ NAMING_CONVENTION = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "ck": "%(table_name)s_%(constraint_name)s_check",
 }
+# For tables whose ids people and programs know: SQLite gives each once then, as PostgreSQL does.
+# Without it a new row may get a deleted one's, and a repeated DELETE would mean the new one.
+IDS_GIVEN_ONCE = {"sqlite_autoincrement": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):

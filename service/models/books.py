@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import Base, utc_now
+from service.models.base import IDS_GIVEN_ONCE, Base, utc_now
 
 TITLE_MAX_LENGTH = 500  # code points
 AUTHOR_MAX_LENGTH = 300
@@ -25,6 +25,7 @@ class Book(Base):
         Index(None, "user_id", "id"),
         # The same by title.
         Index(None, "user_id", "title", "id"),
+        IDS_GIVEN_ONCE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -35,7 +36,7 @@ class Book(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
     # The owner's books_revision when this book was last changed: never the same twice, even where
-    # the database gives a deleted book's id to a new one.
+    # a restored database gives a deleted book's id to a new one.
     version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 

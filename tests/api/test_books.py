@@ -130,6 +130,16 @@ async def test_delete(app: Quart, program: Program) -> None:
     await problem(await program.delete(f"{BOOKS}/{book_id}"), 404, "BOOK_NOT_FOUND")
 
 
+async def test_delete_again(app: Quart, program: Program) -> None:
+    """Sent again after a lost answer, it does not meet what has been added since."""
+    [book_id] = await program.adds("Emma")
+    assert (await program.delete(f"{BOOKS}/{book_id}")).status_code == 204
+    [new] = await program.adds("Persuasion")
+    assert new > book_id
+    await problem(await program.delete(f"{BOOKS}/{book_id}"), 404, "BOOK_NOT_FOUND")
+    assert await rows(app, Book.id, Book.title) == [(new, "Persuasion")]
+
+
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"title": ""}, [("title", "missing")]),
     ({"title": None}, [("title", "missing")]),

@@ -135,12 +135,15 @@ async def test_deleted_meanwhile(program: Program, method: str, body: object) ->
 
 
 async def test_id_given_again(app: Quart, program: Program) -> None:
-    """A new book with a deleted one's id is not the one that was seen."""
+    """A new book with a deleted one's id is not the one that was seen.
+
+    No database gives an id twice, but one that was restored from a dump may.
+    """
     made = await program.post(BOOKS, A_BOOK)
     book_id = (await made.get_json())["id"]
     await program.delete(made.headers["Location"])
     again = (await (await program.post(BOOKS, A_BOOK)).get_json())["id"]
-    async with app.app_context(), db.transaction() as session:  # as SQLite does by itself
+    async with app.app_context(), db.transaction() as session:
         await session.execute(update(Book).where(Book.id == again).values(id=book_id))
     path = made.headers["Location"]
     assert (await program.get(path)).headers["ETag"] != made.headers["ETag"]

@@ -189,6 +189,21 @@ async def test_delete_frees_the_address(app: Quart, program: Program, stranger: 
     assert len(await rows(app, AccessToken.id)) == 1
 
 
+async def test_delete_gives_no_id_away(
+    app: Quart, program: Program, stranger: Program, alice: Person
+) -> None:
+    """Nothing that was counted or cached for the former account is taken for the next one's."""
+    await program.adds("Emma")
+    etag = (await program.get(BOOKS)).headers["ETag"]
+    assert (await program.delete(ME)).status_code == 204
+    account = {"email": "carol@example.com", "password": PASSWORD}
+    registered = await (await stranger.post("/api/v1/users", account)).get_json()
+    assert registered["id"] > alice.id
+    carols = await add_program(app, registered["id"])
+    await carols.adds("Persuasion")
+    assert (await carols.get(BOOKS, If_None_Match=etag)).status_code == 200
+
+
 def _is_of(table: Any, row: tuple[Any, ...], user_id: int) -> bool:
     names = [column.name for column in table.c]
     owner = "id" if table.name == User.__tablename__ else "user_id"

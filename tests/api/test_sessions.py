@@ -62,6 +62,16 @@ async def test_end(app: Quart, script: Script, program: Program, alice: Person) 
     assert (await program.get(SESSIONS)).status_code == 200
 
 
+async def test_end_again(app: Quart, script: Script) -> None:
+    """Sent again after a lost answer, it does not meet a browser that was signed in since."""
+    await sign_in(app, "alice@example.com")
+    path = f"{SESSIONS}/{(await items(script))[0]['id']}"
+    assert (await script.delete(path)).status_code == 204
+    new = await sign_in(app, "alice@example.com")
+    await problem(await script.delete(path), 404, "SESSION_NOT_FOUND")
+    assert (await new.get("/profile")).status_code == 200
+
+
 async def test_end_of_another(app: Quart, program: Program, bob: Person) -> None:
     """Another's session is told from none by nothing."""
     [(session_id,)] = [

@@ -162,6 +162,15 @@ async def test_revoke(app: Quart, program: Program, alice: Person) -> None:
     await problem(await program.get(BOOKS), 401, "NOT_AUTHENTICATED")
 
 
+async def test_revoke_again(app: Quart, program: Program, alice: Person) -> None:
+    """Sent again after a lost answer, it does not meet a token that was made since."""
+    path = f"{TOKENS}/{(await add_program(app, alice.id)).token_id}"
+    assert (await program.delete(path)).status_code == 204
+    new = await add_program(app, alice.id)
+    await problem(await program.delete(path), 404, "TOKEN_NOT_FOUND")
+    assert (await new.get(BOOKS)).status_code == 200
+
+
 async def test_revoke_of_another(program: Program, bobs: Program) -> None:
     """Another's token is told from none by nothing."""
     answers = []

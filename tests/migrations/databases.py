@@ -94,7 +94,7 @@ class Database:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(query))]
+            return [tuple(map(_bytes, row)) for row in connection.execute(text(query))]
 
     def value(self, query: str) -> Any:
         return self.rows(query)[0][0]
@@ -119,7 +119,10 @@ class Database:
         return Config(ALEMBIC_INI, attributes={"settings": self.settings})
 
     def shape(self) -> dict[str, Any]:
-        """Columns, constraints and indexes of every table but Alembic's, by name."""
+        """Columns, constraints and indexes of every table but Alembic's, by name.
+
+        On SQLite also which tables are AUTOINCREMENT.
+        """
         with self.connect() as connection:
             if self.is_sqlite:
                 return _sqlite_shape(connection)
@@ -162,6 +165,11 @@ def _sync(url: str) -> URL:
     return make_url(url).set(drivername=driver)
 
 
+def _bytes(value: Any) -> Any:
+    """psycopg2's buffers have no text to sort by."""
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
 def _leave_transactions_to_us(connection: Any, _: object) -> None:
     connection.isolation_level = None
 
@@ -192,6 +200,14 @@ def _sqlite_shape(connection: Connection) -> dict[str, Any]:
             (table, str(index["name"]), f"{index['column_names']} {bool(index['unique'])}")
             for table in tables
             for index in inspector.get_indexes(table)
+        ),
+        # Which the inspector does not tell.
+        "ids_given_once": sorted(
+            (name,)
+            for name, sql in connection.exec_driver_sql(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+            )
+            if "AUTOINCREMENT" in sql
         ),
     }
 

@@ -98,7 +98,7 @@ def test_down_keeps_what_people_have_changed_since(flask_database: Database) -> 
 
 
 def test_down_finds_another_id_for_a_row_whose_id_was_given_away(flask_database: Database) -> None:
-    """SQLite gives the ids of deleted rows away again; PostgreSQL would only do so by hand."""
+    """SQLite did so before ids_given_once; PostgreSQL would only do so by hand."""
     asyncio.run(upgrade(flask_database.settings))
     flask_database.insert("books", _book(8, "Newcomer", 1))
     if not flask_database.is_sqlite:
