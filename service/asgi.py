@@ -230,6 +230,12 @@ class Application(Quart):
         # it raises, the request goes the ordinary way or is refused there.
         self.shortcuts: dict[str, Shortcut] = {}
 
+    async def make_default_options_response(self) -> Response:
+        """As Quart's, which says of an empty answer that it is a page."""
+        response = await super().make_default_options_response()
+        del response.headers["Content-Type"]
+        return response
+
     def ensure_async(self, func: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         """The function, if it is a coroutine function: all of ours are.
 

@@ -26,7 +26,10 @@ from service.exceptions import (
     TooManyRequestsError,
     TryLaterError,
 )
-from service.logs import request_id
+from service.logs import new_request_id, request_id
+from service.security.headers import HEADERS
+
+PROBLEM = "application/problem+json"
 
 _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
     (NotAuthenticatedError, 401),
@@ -92,6 +95,21 @@ def init_app(app: Quart) -> None:
     app.register_error_handler(Exception, _answer_unforeseen)
 
 
+def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The body and the headers with which a server refuses what is no HTTP; that is logged."""
+    identifier = new_request_id()
+    request_id.set(identifier)
+    _logger().info("refused what is no request")
+    body = json.dumps(msgspec.to_builtins(_told(400, title_of(400), detail, code_of(400)))).encode()
+    headers = {
+        "Content-Type": PROBLEM,
+        "Content-Length": str(len(body)),
+        "X-Request-ID": identifier,
+        **HEADERS,
+    }
+    return body, [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 def status_of(kind: type[ServiceError]) -> int:
     """The status that a refusal is answered with."""
     return next((code for known, code in _STATUSES if issubclass(kind, known)), 400)
@@ -154,7 +172,16 @@ def _answer(status: int, detail: str, code: str, error: Exception | None = None)
 
 
 def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
-    problem = Problem(
+    told = msgspec.to_builtins(_told(status, title, detail, code))
+    if isinstance(error, InvalidInputError):
+        told["errors"] = msgspec.to_builtins(error.errors)
+    # The standard library's: a field's name may hold half of a surrogate pair.
+    body = json.dumps(told)
+    return Response(body, status, content_type=PROBLEM)
+
+
+def _told(status: int, title: str, detail: str, code: str) -> Problem:
+    return Problem(
         type="about:blank",
         title=title,
         status=status,
@@ -162,12 +189,6 @@ def _problem(status: int, title: str, detail: str, code: str, error: Exception |
         code=code,
         request_id=request_id.get(),
     )
-    told = msgspec.to_builtins(problem)
-    if isinstance(error, InvalidInputError):
-        told["errors"] = msgspec.to_builtins(error.errors)
-    # The standard library's: a field's name may hold half of a surrogate pair.
-    body = json.dumps(told)
-    return Response(body, status, content_type="application/problem+json")
 
 
 def _logger() -> logging.Logger:

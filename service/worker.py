@@ -18,6 +18,8 @@ from uvicorn.server import Server as UvicornServer
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
+from service import errors
+
 HEADER_TIMEOUT = 10.0  # seconds from the connection, or the first byte, to the end of the headers
 SEND_TIMEOUT = 10.0  # seconds in which a client must read on when it has let 64 KiB wait
 GRACE_MARGIN = 5  # seconds left of gunicorn's graceful time-out to close what is open
@@ -95,6 +97,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_later(LINGER, self._close_if_idle)
         else:
             self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what never becomes a request, as any other is refused."""
+        data, headers = errors.malformed(msg)
+        lines = [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", data]))
+        self.transport.close()
 
     def _close_if_idle(self) -> None:
         if self._is_idle():

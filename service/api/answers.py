@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from service.api.bodies import JSON
 from service.api.operations import Operation
 from service.books.queries import BookRow
-from service.errors import DETAILS, code_of, status_of, title_of
+from service.errors import DETAILS, PROBLEM, code_of, status_of, title_of
 from service.exceptions import (
     CrossSiteError,
     DatabaseUnavailableError,
@@ -20,8 +20,6 @@ from service.exceptions import (
 )
 from service.idempotency import StillRunningError
 from service.security.same_origin import SAFE_METHODS
-
-PROBLEM = "application/problem+json"
 
 _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-ID": ("What this request is called in the service's log.", {"type": "string"}),

@@ -170,6 +170,11 @@ class Caller:
 def check(it: Described, answer: Answer) -> None:
     """The answer is a described one, and a refusal tells all that it must and no more."""
     assert answer.status in it.statuses, (it.name, answer.status, answer.body[:500])
+    response = it.resolved(it.own["responses"][str(answer.status)])
+    for name, header in response["headers"].items():
+        assert not header["required"] or answer.one(name), name
+    for name in ("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "ETag"):
+        assert not answer.all(name) or name in response["headers"], (it.name, answer.status, name)
     if answer.status < 400:
         return
     assert answer.one("Content-Type") == "application/problem+json"
@@ -180,11 +185,8 @@ def check(it: Described, answer: Answer) -> None:
     assert told["title"]
     assert told["detail"]
     assert told["request_id"] == answer.one("X-Request-ID")
-    response = it.resolved(it.own["responses"][str(answer.status)])
     [content] = response["content"].values()
     assert told["code"] in content["examples"], (it.name, told)
-    for name, header in response["headers"].items():
-        assert not header["required"] or answer.one(name), name
     check_nothing_leaks(answer.text)
 
 

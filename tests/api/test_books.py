@@ -214,6 +214,36 @@ async def test_other_types(app: Quart, program: Program) -> None:
     assert await count(app, Book) == 0
 
 
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip"])
+async def test_content_coding(app: Quart, program: Program, coding: str) -> None:
+    """A body that is compressed is not taken for one that is not."""
+    response = await program.post(BOOKS, A_BOOK, Content_Encoding=coding)
+    await problem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert await count(app, Book) == 0
+    assert (await program.post(BOOKS, A_BOOK, Content_Encoding="identity")).status_code == 201
+
+
+NO_JSON = {
+    '{"title": "a", "title": "b", "author": "c"}': "“title” twice",
+    '{"title": "a", "author": "c", "rating": 1e400}': "too large",
+    '{"title": "a", "author": "c", "rating": 1%s}' % ("0" * 5000): "too large",
+    '{"title": "a", "author": "c", "rating": NaN}': "NaN",
+    '{"title": "a", "author": "c",}': "at 29",
+    "[" * 20_000: "nested too deeply",
+    "\xff": "not UTF-8",
+}
+
+
+@on_sqlite
+async def test_no_json(app: Quart, program: Program) -> None:
+    """It is told what is wrong, and where."""
+    for body, words in NO_JSON.items():
+        headers = {"Content-Type": "application/json"}
+        response = await program.call("POST", BOOKS, None, headers, data=body.encode("latin-1"))
+        assert words in (await problem(response, 400, "BAD_REQUEST"))["detail"], body[:50]
+    assert await count(app, Book) == 0
+
+
 async def test_merge_patch_is_for_patch(program: Program) -> None:
     kind = "application/merge-patch+json"
     response = await program.post(BOOKS, A_BOOK, Content_Type=kind)
@@ -221,7 +251,10 @@ async def test_merge_patch_is_for_patch(program: Program) -> None:
 
 
 ACCEPTED = ["*/*", "application/json", "application/*", "text/html, */*;q=0.1", ""]
+ACCEPTED += ["application/json; charset=utf-8", "Application/JSON;q=1", "text/html, *; q=.2"]
+ACCEPTED += ["text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*;q=0, application/json"]
 NOT_ACCEPTED = ["text/html", "application/xml", "application/json;q=0", "image/*", "x" * 5000]
+NOT_ACCEPTED += ["application/json;q=0.000, */*", "application/*; q=0, */*", ",;q=1,"]
 
 
 async def test_accept(program: Program) -> None:
@@ -295,7 +328,8 @@ async def test_numbers_that_are_no_ids(program: Program) -> None:
 
 async def test_too_large(app: Quart, program: Program) -> None:
     response = await program.post(BOOKS, A_BOOK | {"title": "x" * 70_000})
-    await problem(response, 413, "REQUEST_ENTITY_TOO_LARGE")
+    told = await problem(response, 413, "REQUEST_ENTITY_TOO_LARGE")
+    assert "64 KiB" in told["detail"]
     assert await count(app, Book) == 0
 
 

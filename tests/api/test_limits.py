@@ -11,14 +11,16 @@ from service.limiting import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
+    REVOCATIONS_PER_USER,
     WRITES_PER_USER,
 )
-from service.models import RateLimit
+from service.models import RateLimit, Session
 from service.security.limits import Limit
-from tests.api.programs import A_BOOK, BOOKS, Program, Script, problem
+from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem
 from tests.api.test_scopes import operations
 from tests.clocks import Clock, stop_limits_clock
-from tests.people import PASSWORD, Person
+from tests.markup import parse
+from tests.people import PASSWORD, Person, rows
 
 WISH = {"email": "alice@example.com", "password": "not the right one", "name": "x"}
 STANDING = re.compile(r'"(?P<name>[a-z-]+)";r=(?P<left>\d+);t=(?P<reset>\d+)')
@@ -43,6 +45,25 @@ def test_every_operation_has_a_limit_or_a_reason(app: Quart) -> None:
         else:
             assert not declared.reason, name
             assert declared.limits or declared.scope is not None, name
+
+
+async def test_ending_a_token_is_not_stopped(
+    app: Quart, clock: Clock, program: Program, script: Script, alice: Person
+) -> None:
+    """Whoever uses up the writes of a person cannot keep them from ending that, or a session."""
+    stolen = await add_program(app, alice.id, ["books:write"])
+    for _ in range(WRITES_PER_USER.count):
+        await stolen.delete(f"{BOOKS}/4711")
+    await problem(await script.delete(f"{BOOKS}/4711"), 429, "TOO_MANY_REQUESTS")
+    ended = await script.delete(f"/api/v1/tokens/{stolen.token_id}")
+    assert ended.status_code == 204
+    assert ended.headers["RateLimit-Policy"] == policy(REVOCATIONS_PER_USER)
+    await problem(await stolen.get(), 401, "NOT_AUTHENTICATED")
+    page = f"/profile/tokens/{program.token_id}/revoke"
+    form = (await parse(await alice.get(page))).fields
+    assert (await alice.post(page, form)).status_code == 303
+    [(session_id,)] = await rows(app, Session.id)
+    assert (await script.delete(f"/api/v1/sessions/{session_id}")).status_code == 204
 
 
 async def test_writes(

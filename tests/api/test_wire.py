@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
 from quart import Quart
 
+from service.models import Book
+from tests.api.described import encoded
 from tests.api.programs import A_BOOK, BOOKS, Program
+from tests.people import count
 from tests.wire import Answer, send
 
 
@@ -28,6 +32,7 @@ async def test_answers_without_a_body(app: Quart, program: Program) -> None:
         assert answer.body == b""
         assert not answer.all("Content-Length")
         assert not answer.all("Content-Type")
+    assert not (await call(program, "OPTIONS", BOOKS)).all("Content-Type")
 
 
 async def test_headers_in_several_lines(app: Quart, program: Program) -> None:
@@ -39,6 +44,30 @@ async def test_headers_in_several_lines(app: Quart, program: Program) -> None:
     assert (await send(app, "GET", path, headers=[*headers, *lines])).status == 304
     lines = [("If-Match", '"other"'), ("If-Match", etag)]
     assert (await send(app, "DELETE", path, headers=[*headers, *lines])).status == 204
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Idempotency-Key", "Content-Type"])
+async def test_header_twice(app: Quart, program: Program, name: str) -> None:
+    """What can mean one thing alone is not taken for its first or last line."""
+    headers = {
+        "Authorization": f"Bearer {program.token}",
+        "Idempotency-Key": "one",
+        "Content-Type": "application/json",
+    }
+    for more in (headers[name], "other"):
+        lines = [*headers.items(), (name, more)]
+        answer = await send(app, "POST", BOOKS, headers=lines, body=encoded(A_BOOK))
+        assert answer.status == 400
+        assert name in json.loads(answer.body)["detail"]
+    assert await count(app, Book) == 0
+
+
+async def test_book_is_not_to_be_transformed(program: Program) -> None:
+    """A proxy that compressed it would make its ETag one that If-Match does not take."""
+    made = await call(program, "POST", BOOKS)
+    for method in ("GET", "PUT"):
+        answer = await call(program, method, made.one("Location"))
+        assert answer.one("Cache-Control") == made.one("Cache-Control") == "no-store, no-transform"
 
 
 async def test_private(program: Program) -> None:

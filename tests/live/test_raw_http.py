@@ -91,6 +91,8 @@ async def test_raw_request(shared_server: Gunicorn, name: str) -> None:
         assert answer is not None
         assert answer.status in statuses, answer
         assert "evil" not in answer.headers.get("location", "")
+        assert len(answer.headers["x-request-id"]) == 16
+        assert answer.headers["x-content-type-options"] == "nosniff"
         await connection.send(request(url, "GET", "/livez"))
         if answer.headers.get("connection") == "close":
             assert await connection.rest() == b""
