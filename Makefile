@@ -21,7 +21,7 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml $(VENV)/run
 .PHONY: run
 run: $(VENV)/run ## Serve http://127.0.0.1:5000 on SQLite, with reload (PORT changes the port)
 	$(BIN)/quart --app service.app:create_app init_db
-	PORT=$(PORT) $(BIN)/uvicorn --factory service.app:create_app --port $(PORT) --no-access-log --reload --reload-dir service
+	PORT=$(PORT) $(BIN)/uvicorn --factory service.app:create_app --port $(PORT) --no-access-log --no-server-header --reload --reload-dir service
 
 .PHONY: test
 test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS="-n 0" for one process)

@@ -137,7 +137,7 @@ async def wrong_fields(response: Response) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def counted(app: Quart) -> AsyncIterator[list[str]]:
-    """The statements that the application sends in the block, and none from before it."""
+    """The statements and commits that the application sends in the block, none from before it."""
     await at_rest(app)
     engine = app.extensions["database"].engine.sync_engine
     statements: list[str] = []
@@ -145,11 +145,16 @@ async def counted(app: Quart) -> AsyncIterator[list[str]]:
     def record(*args: Any) -> None:
         statements.append(args[2])
 
+    def commit(_connection: Any) -> None:
+        statements.append("COMMIT")
+
     event.listen(engine, "before_cursor_execute", record)
+    event.listen(engine, "commit", commit)
     try:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", record)
+        event.remove(engine, "commit", commit)
 
 
 async def at_rest(app: Quart) -> None:

@@ -233,6 +233,7 @@ async def test_statements(app: Quart, program: Program, alice: Person, query: st
         async with counted(app) as statements:
             assert (await program.get(address)).status_code == 200
         assert len(statements) == 2, statements
+        assert ("count(" in statements[1].lower()) == ("count=true" in query)
 
 
 async def test_unchanged(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
