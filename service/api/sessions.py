@@ -7,11 +7,11 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
-from service.exceptions import NotFoundError
 from service.forms import Time
 from service.limiting import REVOCATIONS_PER_USER
 from service.models import utc_now
-from service.users import queries
+from service.users import queries, sessions
+from service.users.sessions import SessionNotFoundError
 
 MAX_SESSIONS = 100  # shown
 
@@ -42,15 +42,6 @@ class SessionList(msgspec.Struct, frozen=True):
     example: ClassVar = {"items": [SessionOut.example]}
 
 
-class SessionNotFoundError(NotFoundError):
-    """This person has no such session."""
-
-    code = "SESSION_NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such session. It may have ended.")
-
-
 @blueprint.get("")
 @operation("List your sessions", "account:read", {200: SessionList}, reason="two statements")
 async def list_sessions(call: Call) -> Response:
@@ -70,6 +61,5 @@ async def list_sessions(call: Call) -> Response:
 )
 async def end_session(call: Call, session_id: int) -> Response:
     """That browser is signed out from its next request on."""
-    if not await queries.end_session(call.session, call.owner, session_id):
-        raise SessionNotFoundError
+    await sessions.end_session(call.session, call.owner, session_id)
     return bare(204)

@@ -66,6 +66,41 @@ async def test_fifty_repeats(environment: dict[str, str]) -> None:
     assert "unforeseen error" not in log
 
 
+async def test_fifty_of_one(environment: dict[str, str]) -> None:
+    """Fifty registrations of one address make one account, fifty deletions end one book (S62)."""
+    with gunicorn(environment, app="tests.live.counted:create_app()") as server:
+        url = server.url
+        processes: Counter[str] = Counter()
+
+        async def at_once(method: str, path: str, *headers: str, body: bytes = b"") -> Counter[int]:
+            async def until_served(connection: Connection) -> int:
+                while True:
+                    await connection.send(request(url, method, path, *headers, body=body))
+                    answer = await connection.answer(method)
+                    assert answer is not None
+                    if answer.status != 503:  # more to be hashed than a process takes on
+                        processes[answer.headers["x-process"]] += 1
+                        return answer.status
+                    await asyncio.sleep(0.2)
+
+            async with AsyncExitStack() as stack:
+                both = await one_to_each_process(stack, url)
+                others = [
+                    await stack.enter_async_context(Connection.to(url)) for _ in range(2 * EACH - 2)
+                ]
+                return Counter(await asyncio.gather(*map(until_served, [*both, *others])))
+
+        body = json.dumps(ACCOUNT | {"email": "carol@example.com"}).encode()
+        assert await at_once("POST", "/api/v1/users", JSON, body=body) == {201: 1, 409: 49}
+        token = await sign_in(url)
+        book = json.dumps(BOOK).encode()
+        made = await ask(url, "POST", "/api/v1/books", token, JSON, body=book)
+        assert await at_once("DELETE", made.headers["location"], token) == {204: 1, 404: 49}
+        log = server.log()
+    assert len(processes) == 2
+    assert "unforeseen error" not in log
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_revoked_everywhere(environment: dict[str, str]) -> None:
     """A token that one process revokes is refused by the other from its next request on."""
