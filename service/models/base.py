@@ -15,9 +15,6 @@ NAMING_CONVENTION = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "ck": "%(table_name)s_%(constraint_name)s_check",
 }
-# For tables whose ids people and programs know: SQLite gives each once then, as PostgreSQL does.
-# Without it a new row may get a deleted one's, and a repeated DELETE would mean the new one.
-IDS_GIVEN_ONCE = {"sqlite_autoincrement": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,6 +43,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# On SQLite every table that makes ids is AUTOINCREMENT by its migration: without that a new row may
+# get a deleted one's id, and a repeated DELETE would mean the new one. The models do not say so,
+# because saying it imports SQLite's dialect wherever PostgreSQL is the database.
 class Base(DeclarativeBase):
     """What every table's class derives from."""
 

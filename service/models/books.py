@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import IDS_GIVEN_ONCE, Base, utc_now
+from service.models.base import Base, utc_now
 
 TITLE_MAX_LENGTH = 500  # code points
 AUTHOR_MAX_LENGTH = 300
@@ -25,7 +25,6 @@ class Book(Base):
         Index(None, "user_id", "id"),
         # The same by title.
         Index(None, "user_id", "title", "id"),
-        IDS_GIVEN_ONCE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

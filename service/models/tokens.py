@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import IDS_GIVEN_ONCE, Base, utc_now
+from service.models.base import Base, utc_now
 from service.models.users import TOKEN_HASH_BYTES
 
 TOKEN_NAME_MAX_LENGTH = 100  # code points
@@ -17,7 +17,6 @@ class AccessToken(Base):
     __tablename__ = "access_tokens"
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {TOKEN_NAME_MAX_LENGTH}", name="name_length"),
-        IDS_GIVEN_ONCE,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

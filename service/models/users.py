@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import IDS_GIVEN_ONCE, Base, utc_now
+from service.models.base import Base, utc_now
 
 EMAIL_MIN_LENGTH = 6  # the Flask application's bounds
 EMAIL_MAX_LENGTH = 100
@@ -18,10 +18,7 @@ class User(Base):
     """A person with an account."""
 
     __tablename__ = "users"
-    __table_args__ = (
-        CheckConstraint("length(email) <= 254", name="email_length"),
-        IDS_GIVEN_ONCE,
-    )
+    __table_args__ = (CheckConstraint("length(email) <= 254", name="email_length"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     # In the canonical form of service.users.forms; a wider column than new addresses may
@@ -37,7 +34,6 @@ class Session(Base):
     """A browser that is signed in. Its cookie holds the token, this row only the token's hash."""
 
     __tablename__ = "sessions"
-    __table_args__ = IDS_GIVEN_ONCE
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(TOKEN_HASH_BYTES), unique=True)
