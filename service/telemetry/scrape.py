@@ -2,9 +2,11 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncGenerator
+import struct
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from quart import Blueprint, Quart, Response, request
 from sqlalchemy import QueuePool
@@ -19,6 +21,7 @@ from service.db import get_database
 from service.limiting import unlimited
 from service.telemetry.metrics import Metrics, RequestMetrics
 
+ATTEMPTS, PAUSE = 10, 0.05  # seconds
 INTERVAL = 1.0  # seconds between two looks that a process takes at itself for another to tell
 
 
@@ -39,8 +42,7 @@ def init_app(app: Quart, settings: Settings, token: str) -> None:
             )
         _sample(metrics)
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        # Apart: with several processes it reads their files, a few for each.
-        text = await asyncio.to_thread(encode, metrics.registry)
+        text = await _encoded(encode, metrics.registry)
         return Response(text, content_type=content_type)
 
     @app.while_serving
@@ -63,6 +65,21 @@ def _has(token: str) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(
         given.strip().encode(), token.encode()
     )
+
+
+async def _encoded(
+    encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry
+) -> bytes:
+    """All that is to be told. With several processes it is read from their files, a few for each.
+
+    A process that starts or grows makes them while they are read: then they are read again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await asyncio.to_thread(encode, registry)
+        except (struct.error, RuntimeError, OSError):  # empty, not all there, or gone
+            await asyncio.sleep(PAUSE)
+    return await asyncio.to_thread(encode, registry)
 
 
 def _sample(metrics: Metrics) -> None:

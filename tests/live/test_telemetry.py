@@ -30,6 +30,7 @@ async def until(server: Gunicorn, holds: Callable[[Values], bool]) -> Values:
             async with Connection.to(server.url) as connection:
                 await connection.send(request(server.url, "GET", "/metrics", BEARER))
                 while answer := await connection.answer():
+                    assert answer.status == 200, (answer, server.log())
                     found = values(answer.body.decode())
                     if holds(found):
                         return found
@@ -67,6 +68,14 @@ async def test_metrics_of_all_workers(module_environment: dict[str, str]) -> Non
             assert requests(await scrape(url))[key] == 7
         assert value(before, "readlog_database_pool_size") == 2 * 3
         folder = metrics_folder(server.pid)
+
+        unfinished = folder / "counter_999999.db"  # as a process that starts has it at first
+        unfinished.touch()
+        asked = asyncio.ensure_future(scrape(url))
+        await asyncio.sleep(0.1)
+        assert not asked.done()
+        unfinished.unlink()
+        assert requests(await asked)[key] == 7
 
         victim = children(server.pid)[0]
         assert metrics_folder(victim) == folder
