@@ -1,5 +1,6 @@
 """Servers that are not gunicorn, and what the operating system says about processes."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.servers import ROOT
+from tests.servers import ROOT, Gunicorn
 
 START_TIMEOUT = 30.0  # seconds
 STOP_TIMEOUT = 15.0
@@ -75,6 +76,13 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def all_started(server: Gunicorn, workers: int = 2) -> None:
+    """Wait for every worker: that the server answers says so of one."""
+    async with asyncio.timeout(START_TIMEOUT):
+        while server.log().count("Application startup complete.") < workers:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 def peak_memory(pid: int) -> int:

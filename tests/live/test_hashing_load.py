@@ -7,9 +7,8 @@ import sys
 import pytest
 
 from service.security.passwords import MEMORY_KIB, THREADS
-from tests.live.processes import children, errors, peak_memory
+from tests.live.processes import all_started, children, errors, peak_memory
 from tests.live.sockets import ask, post
-from tests.migrations.test_waiting import until
 from tests.servers import gunicorn
 
 PARALLEL = 60
@@ -27,7 +26,7 @@ async def test_hashing_load(environment: dict[str, str], limits: str) -> None:
         url = server.url
         account = {"email": "alice@example.com", "password": PASSWORD, "confirm": PASSWORD}
         assert (await post(url, "/register", account)).status == 303
-        await until(lambda: server.log().count("Application startup complete.") == WORKERS)
+        await all_started(server, WORKERS)
         pids = children(server.pid)
         assert len(pids) == WORKERS
         before = {pid: peak_memory(pid) for pid in pids}

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.live.processes import children, is_alive
+from tests.live.processes import all_started, children, is_alive
 from tests.live.sockets import Connection, form, form_headers, post, request
 from tests.servers import Gunicorn, gunicorn
 
@@ -29,6 +29,7 @@ async def test_shutdown_under_way(server: Gunicorn) -> None:
     """A form of which the first half was sent before SIGTERM is taken in and answered."""
     url = server.url
     headers = [*form_headers(url, await sign_up(url)), "Expect: 100-continue"]
+    await all_started(server)
     workers = children(server.pid)
     async with Connection.to(url) as connection, Connection.to(url) as idle:
         await idle.send(request(url, "GET", "/livez"))

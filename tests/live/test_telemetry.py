@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.live.processes import children, is_alive
+from tests.live.processes import all_started, children, is_alive
 from tests.live.sockets import TIMEOUT, Connection, ask, request
 from tests.live.test_limits_shared import one_to_each_process
 from tests.servers import Gunicorn, gunicorn
@@ -122,6 +122,7 @@ async def test_collector_that_is_away(module_environment: dict[str, str]) -> Non
     with gunicorn(environment) as server:
         for _ in range(20):
             assert (await ask(server.url)).status == 200
+        await all_started(server)
         workers = children(server.pid)
         os.kill(server.pid, signal.SIGTERM)
         server.process.wait(TIMEOUT)
