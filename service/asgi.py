@@ -8,7 +8,7 @@ from inspect import CO_COROUTINE
 from typing import Any, NamedTuple, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import Quart, Request, Response
+from quart import Quart, Request, Response, request
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
@@ -145,9 +145,8 @@ class HTTPConnection(ASGIHTTPConnection):
         """Answer an error that no view met: what the server ends, because its own time to stop
         has come, is answered for.
         """
-        async with self.app.request_context(request):
-            answer = await self.app.handle_user_exception(error)
-            return await self.app.finalize_request(answer, from_error_handler=True)
+        request.scope["failure"] = error  # type: ignore[typeddict-unknown-key]
+        return await self.app.handle_request(request)
 
     def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
         """As Quart does, with our headers; what is unusual is left to it."""
@@ -219,6 +218,13 @@ class Answer(NamedTuple):
 Shortcut = Callable[[Scope], Awaitable[Answer | None]]
 
 
+async def _raise_failure() -> None:
+    """What went wrong before Quart had the request, raised where its handlers answer it."""
+    scope: Any = request.scope
+    if "failure" in scope:
+        raise scope["failure"]
+
+
 class Application(Quart):
     """Quart, with less to do for each request."""
 
@@ -229,10 +235,11 @@ class Application(Quart):
         # By path. One answers without Quart what it can answer exactly so, or None: then, or when
         # it raises, the request goes the ordinary way or is refused there.
         self.shortcuts: dict[str, Shortcut] = {}
+        self.before_request(_raise_failure)
 
-    async def make_default_options_response(self) -> Response:
+    async def make_default_options_response(self, *context: Any) -> Response:
         """As Quart's, which says of an empty answer that it is a page."""
-        response = await super().make_default_options_response()
+        response = await super().make_default_options_response(*context)
         del response.headers["Content-Type"]
         return response
 

@@ -98,9 +98,10 @@ def init_app(app: Quart) -> None:
 def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The body and the headers with which a server refuses what is no HTTP; that is logged."""
     identifier = new_request_id()
-    request_id.set(identifier)
+    token = request_id.set(identifier)
     _logger().info("refused what is no request")
     body = json.dumps(msgspec.to_builtins(_told(400, title_of(400), detail, code_of(400)))).encode()
+    request_id.reset(token)
     headers = {
         "Content-Type": PROBLEM,
         "Content-Length": str(len(body)),

@@ -83,7 +83,9 @@ def _decoded(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error.msg} at {error.pos}.") from None
+        raise BadRequest(
+            f"The body is not valid JSON: {error.msg} (character {error.pos})."
+        ) from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply.") from None
     except ValueError:  # Python's bound for the digits of a whole number

@@ -18,7 +18,7 @@ from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.exceptions import ServiceError
 from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
-from service.limiting import WRITES_PER_USER, take
+from service.limiting import REVOCATIONS_PER_USER, WRITES_PER_USER, take
 from service.security.limits import Limit
 from service.security.same_origin import SAFE_METHODS
 
@@ -126,7 +126,7 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
     if declared.token_only:
         require_token(caller)
     if declared.write_limit in declared.counted:
-        await take(declared.write_limit.of(str(caller.user.id)))
+        await take(declared.write_limit.of(_counted_for(declared, caller)))
     body = await _read_body(declared)
     if declared.session_only:
         return await view(caller=caller, body=body, **path)
@@ -141,6 +141,13 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
         if key is not None:
             await idempotency.keep(session, key, await _stored(response))
         return response
+
+
+def _counted_for(declared: Operation, caller: Caller) -> str:
+    person = str(caller.user.id)
+    # What ends a token is counted for that token: else whoever stole it could stop its owner.
+    by_token = declared.write_limit is REVOCATIONS_PER_USER and caller.token_id is not None
+    return f"{person} by {caller.token_id}" if by_token else person
 
 
 def _read_query(declared: Operation) -> Shape | None:

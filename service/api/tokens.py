@@ -1,5 +1,6 @@
 """Access tokens, for programs."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 import msgspec
@@ -136,7 +137,8 @@ async def revoke_token(call: Call, token_id: int) -> Response:
 async def revoke_current_token(call: Call) -> Response:
     """Whatever its scopes are: signing out needs none."""
     if call.caller.token_id is not None:
-        await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
+        with suppress(TokenNotFoundError):  # another call of the same moment has done it
+            await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
     return bare(204)
 
 

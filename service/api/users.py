@@ -133,9 +133,11 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
         raise WrongCredentialsError("Incorrect login credentials.")
     email, hashed = await _checked(user.email, body)
     async with db.transaction() as session:
-        await hold(session, account)
-        await authenticate(await session.connection(), SCOPE)  # it all took its time
-        if body.email is not UNSET:
+        await hold(session, account, whole=body.email is not UNSET)
+        now = await authenticate(await session.connection(), SCOPE)  # it all took its time
+        if body.email is UNSET:
+            email = now.user.email
+        else:
             await accounts.change_email(session, user.id, email)
         if hashed is not None and caller.session_id is not None:
             await accounts.change_password(session, user.id, hashed, kept=caller.session_id)

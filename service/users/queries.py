@@ -39,14 +39,14 @@ async def get_user_by_email(
     return None if row is None else Account(*row)
 
 
-async def get_hash_to_change(session: AsyncSession, user_id: int) -> str | None:
+async def get_hash_to_change(session: AsyncSession, user_id: int, *, whole: bool) -> str | None:
     """The hash of an account's password, which stays what it is until the transaction ends.
 
-    None where the account is gone.
+    None where the account is gone. With `whole` nobody refers to the account meanwhile either,
+    which is needed to change its address: to ask for that later is a deadlock.
     """
-    return await session.scalar(
-        select(User.password_hashed).where(User.id == user_id).with_for_update(key_share=True)
-    )
+    query = select(User.password_hashed).where(User.id == user_id)
+    return await session.scalar(query.with_for_update(key_share=not whole))
 
 
 def add_user(session: AsyncSession, user: User) -> None:

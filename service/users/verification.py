@@ -59,10 +59,12 @@ async def verified(email: str, password: str) -> AsyncIterator[tuple[AsyncSessio
             return
 
 
-async def hold(session: AsyncSession, account: Account) -> None:
+async def hold(session: AsyncSession, account: Account, *, whole: bool = False) -> None:
     """Keep the password what it was proven to be, until the transaction ends.
 
-    Raises WrongCredentialsError where it was changed meanwhile, or the account deleted.
+    `whole` where the address is to be changed. Raises WrongCredentialsError where the password was
+    changed meanwhile, or the account deleted.
     """
-    if await queries.get_hash_to_change(session, account.id) != account.password_hashed:
+    hashed = await queries.get_hash_to_change(session, account.id, whole=whole)
+    if hashed != account.password_hashed:
         raise WrongCredentialsError("Incorrect login credentials.")

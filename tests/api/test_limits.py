@@ -51,9 +51,12 @@ async def test_ending_a_token_is_not_stopped(
     app: Quart, clock: Clock, program: Program, script: Script, alice: Person
 ) -> None:
     """Whoever uses up the writes of a person cannot keep them from ending that, or a session."""
-    stolen = await add_program(app, alice.id, ["books:write"])
+    stolen = await add_program(app, alice.id, ["books:write", "account:write"])
     for _ in range(WRITES_PER_USER.count):
         await stolen.delete(f"{BOOKS}/4711")
+    for _ in range(REVOCATIONS_PER_USER.count):
+        await stolen.delete("/api/v1/tokens/4711")
+    await problem(await stolen.delete("/api/v1/sessions/4711"), 429, "TOO_MANY_REQUESTS")
     await problem(await script.delete(f"{BOOKS}/4711"), 429, "TOO_MANY_REQUESTS")
     ended = await script.delete(f"/api/v1/tokens/{stolen.token_id}")
     assert ended.status_code == 204

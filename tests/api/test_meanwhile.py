@@ -142,19 +142,23 @@ async def test_password_changes_twice(app: Quart, script: Script, alice: Person)
         assert (signed_in.status_code == 303) == (response.status_code == 200)
 
 
+@pytest.mark.parametrize("change", [{"password": NEW}, {"email": "new@example.com"}], ids=str)
 async def test_session_ends(
-    app: Quart, script: Script, alice: Person, program: Program, monkeypatch: pytest.MonkeyPatch
+    app: Quart,
+    script: Script,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
 ) -> None:
     """A browser that was signed out changes nothing, though it knows the password."""
     [(session_id,)] = await rows(app, Session.id)
     before = await rows(app, User.id, User.email, User.password_hashed)
-    gate = Gate(monkeypatch)
-    for change in ({"password": NEW}, {"email": "new@example.com"}):
-        response = await gate.answered(
-            script.patch(ME, {"current_password": PASSWORD} | change),
-            lambda: program.delete(f"/api/v1/sessions/{session_id}"),
-        )
-        await problem(response, 401, "NOT_AUTHENTICATED")
+    response = await Gate(monkeypatch).answered(
+        script.patch(ME, {"current_password": PASSWORD} | change),
+        lambda: program.delete(f"/api/v1/sessions/{session_id}"),
+    )
+    assert await count(app, Session) == 0
+    await problem(response, 401, "NOT_AUTHENTICATED")
     assert await rows(app, User.id, User.email, User.password_hashed) == before
 
 
