@@ -28,10 +28,10 @@ class ChangedMeanwhileError(ServiceError):
 
 
 class NotAuthenticatedError(ServiceError):
-    """Nobody knows whose request this is; `challenge` is what programs are told (RFC 6750)."""
+    """Nobody knows whose request this is."""
 
     code = "NOT_AUTHENTICATED"
-    challenge = "Bearer"
+    challenge = "Bearer"  # what programs are told as WWW-Authenticate (RFC 6750)
 
 
 class InsufficientScopeError(ServiceError):

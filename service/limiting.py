@@ -26,8 +26,9 @@ LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300, "wrong passwords")
 LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
-# By itself: whoever has stolen a token must not keep its owner from ending it.
-REVOCATIONS_PER_USER = Limit("revoke-user", 300, 60)
+# Of tokens and sessions: for each token, and for all sessions of a person. By itself, because
+# whoever has stolen a token must not keep its owner from ending it.
+REVOCATIONS = Limit("revoke", 300, 60)
 
 
 def init_app(app: Quart) -> None:

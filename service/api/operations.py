@@ -18,7 +18,7 @@ from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.exceptions import ServiceError
 from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
-from service.limiting import REVOCATIONS_PER_USER, WRITES_PER_USER, take
+from service.limiting import REVOCATIONS, WRITES_PER_USER, take
 from service.security.limits import Limit
 from service.security.same_origin import SAFE_METHODS
 
@@ -146,7 +146,7 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
 def _counted_for(declared: Operation, caller: Caller) -> str:
     person = str(caller.user.id)
     # What ends a token is counted for that token: else whoever stole it could stop its owner.
-    by_token = declared.write_limit is REVOCATIONS_PER_USER and caller.token_id is not None
+    by_token = declared.write_limit is REVOCATIONS and caller.token_id is not None
     return f"{person} by {caller.token_id}" if by_token else person
 
 

@@ -8,7 +8,7 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.forms import Time
-from service.limiting import REVOCATIONS_PER_USER
+from service.limiting import REVOCATIONS
 from service.models import utc_now
 from service.users import queries, sessions
 from service.users.sessions import SessionNotFoundError
@@ -56,7 +56,7 @@ async def list_sessions(call: Call) -> Response:
     "End a session",
     "account:write",
     {204: None},
-    write_limit=REVOCATIONS_PER_USER,
+    write_limit=REVOCATIONS,
     errors=(SessionNotFoundError,),
 )
 async def end_session(call: Call, session_id: int) -> Response:

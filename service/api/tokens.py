@@ -9,7 +9,7 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.forms import Time
-from service.limiting import REVOCATIONS_PER_USER
+from service.limiting import REVOCATIONS
 from service.users import tokens
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import DAY, Credentials, Email, Password, Scope, TokenWish
@@ -117,7 +117,7 @@ async def list_tokens(call: Call) -> Response:
     "Revoke a token",
     "account:write",
     {204: None},
-    write_limit=REVOCATIONS_PER_USER,
+    write_limit=REVOCATIONS,
     errors=(TokenNotFoundError,),
 )
 async def revoke_token(call: Call, token_id: int) -> Response:
@@ -132,7 +132,7 @@ async def revoke_token(call: Call, token_id: int) -> Response:
     "",
     {204: None},
     token_only=True,
-    write_limit=REVOCATIONS_PER_USER,
+    write_limit=REVOCATIONS,
 )
 async def revoke_current_token(call: Call) -> Response:
     """Whatever its scopes are: signing out needs none."""

@@ -21,7 +21,8 @@ from service.db import get_database
 from service.limiting import unlimited
 from service.telemetry.metrics import Metrics, RequestMetrics
 
-ATTEMPTS, PAUSE = 10, 0.05  # seconds
+ATTEMPTS = 10  # to read the files of all processes
+PAUSE = 0.05  # seconds between two of them
 INTERVAL = 1.0  # seconds between two looks that a process takes at itself for another to tell
 
 

@@ -11,7 +11,7 @@ from service.auth import SignedInUser, login_required, login_required_to_read
 from service.exceptions import InvalidInputError
 from service.forms import Form, check
 from service.idempotency import Key, StillRunningError, StoredAnswer
-from service.limiting import REVOCATIONS_PER_USER, limited_inside, per_user, unlimited
+from service.limiting import REVOCATIONS, limited_inside, per_user, unlimited
 from service.security.tokens import new_token
 from service.users import tokens
 from service.users.accounts import WrongCredentialsError
@@ -99,7 +99,7 @@ async def revoke_token_form(
 
 @blueprint.post("/<id:token_id>/revoke")
 @login_required
-@per_user(REVOCATIONS_PER_USER)
+@per_user(REVOCATIONS)
 async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     """End a token at once."""
     async with db.transaction() as session:

@@ -11,7 +11,7 @@ from service.limiting import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
-    REVOCATIONS_PER_USER,
+    REVOCATIONS,
     WRITES_PER_USER,
 )
 from service.models import RateLimit, Session
@@ -54,13 +54,13 @@ async def test_ending_a_token_is_not_stopped(
     stolen = await add_program(app, alice.id, ["books:write", "account:write"])
     for _ in range(WRITES_PER_USER.count):
         await stolen.delete(f"{BOOKS}/4711")
-    for _ in range(REVOCATIONS_PER_USER.count):
+    for _ in range(REVOCATIONS.count):
         await stolen.delete("/api/v1/tokens/4711")
     await problem(await stolen.delete("/api/v1/sessions/4711"), 429, "TOO_MANY_REQUESTS")
     await problem(await script.delete(f"{BOOKS}/4711"), 429, "TOO_MANY_REQUESTS")
     ended = await script.delete(f"/api/v1/tokens/{stolen.token_id}")
     assert ended.status_code == 204
-    assert ended.headers["RateLimit-Policy"] == policy(REVOCATIONS_PER_USER)
+    assert ended.headers["RateLimit-Policy"] == policy(REVOCATIONS)
     await problem(await stolen.get(), 401, "NOT_AUTHENTICATED")
     page = f"/profile/tokens/{program.token_id}/revoke"
     form = (await parse(await alice.get(page))).fields

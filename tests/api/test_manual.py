@@ -56,7 +56,7 @@ def test_figures() -> None:
     """Every bound that it names is the one that holds."""
     for limit, words in (
         (limiting.WRITES_PER_USER, "300 a minute"),
-        (limiting.REVOCATIONS_PER_USER, "300 a minute"),
+        (limiting.REVOCATIONS, "300 a minute"),
         (limiting.LOGIN_PER_ACCOUNT, "10 in 5 minutes"),
         (limiting.LOGIN_PER_ADDRESS, "30 in 5 minutes"),
         (limiting.REGISTRATIONS_PER_ADDRESS, "100 an hour"),
