@@ -98,6 +98,19 @@ async def test_change_email(app: Quart, script: Script, program: Program, alice:
     assert not await signs_in(app, "alice@example.com", PASSWORD)
 
 
+async def test_change_email_to_what_may_register(script: Script, stranger: Program) -> None:
+    """The bound is of what was typed: in ASCII it may be longer."""
+    domain = ".".join(["bücher"] * 12) + ".example.com"
+    for caller, address in ((stranger, f"a@{domain}"), (script, f"b@{domain}")):
+        assert len(address) <= 100 < len(address.encode("idna"))
+        if caller is stranger:
+            account = {"email": address, "password": PASSWORD}
+            assert (await caller.post("/api/v1/users", account)).status_code == 201
+        else:
+            change = {"current_password": PASSWORD, "email": address}
+            assert (await caller.patch(ME, change)).status_code == 200
+
+
 async def test_change_email_taken(app: Quart, script: Script, bob: Person) -> None:
     """Somebody's address stays theirs, and the password does not change without it."""
     before = await rows(app, User.id, User.email, User.password_hashed)
@@ -128,6 +141,7 @@ async def test_change_wrong_password(app: Quart, script: Script, program: Progra
 
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"current_password": None}, [("current_password", "missing")]),
+    ({"current_password": "x" * 129}, [("current_password", "invalid")]),
     ({"email": None}, [("email", "missing")]),
     ({"email": "nobody"}, [("email", "invalid")]),
     ({"password": "short"}, [("password", "too_short")]),

@@ -6,13 +6,16 @@ A body may take seconds to arrive, and a password takes its time to be checked.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from quart import Quart, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import idempotency
 from service.models import AccessToken, Book, Session, User
-from service.users import accounts, queries
+from service.users import accounts, queries, verification
 from service.users.tokens import MAX_TOKENS
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
 from tests.people import ORIGIN, PASSWORD, Browser, Person, count, rows
@@ -130,8 +133,20 @@ async def test_password_changes(
     assert await count(app, Session) == 1  # that which changed it
 
 
-async def test_password_changes_twice(app: Quart, script: Script, alice: Person) -> None:
-    """Of two at once one is told that it came too late."""
+async def test_password_changes_twice(
+    app: Quart, script: Script, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two at once one is told that it came too late, though both have been let in."""
+    both = asyncio.Barrier(2)
+    hold = verification.hold
+
+    async def hold_together(session: AsyncSession, *args: Any, **options: Any) -> None:
+        with suppress(TimeoutError):  # SQLite lets one in after the other
+            async with asyncio.timeout(1):
+                await both.wait()
+        await hold(session, *args, **options)
+
+    monkeypatch.setattr("service.api.users.hold", hold_together)
     wanted = (NEW, "a third horse battery")
     changes = ({"current_password": PASSWORD, "password": text} for text in wanted)
     found = await asyncio.gather(*(script.patch(ME, change) for change in changes))
@@ -140,6 +155,37 @@ async def test_password_changes_twice(app: Quart, script: Script, alice: Person)
         credentials = {"email": alice.email, "password": text}
         signed_in = await Browser(app).post("/login", credentials)
         assert (signed_in.status_code == 303) == (response.status_code == 200)
+
+
+async def test_address_changes_beside_a_key(
+    app: Quart, script: Script, alice: Person, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other's end, and neither for what the other waits for."""
+    claimed, held = asyncio.Event(), asyncio.Event()
+    claim, change_email = idempotency.claim, accounts.change_email
+
+    async def claim_first(*args: Any) -> Any:
+        stored = await claim(*args)  # its row refers to the account
+        claimed.set()
+        await wait_for(held)
+        return stored
+
+    async def change_late(*args: Any) -> None:
+        held.set()
+        await change_email(*args)
+
+    async def wait_for(event: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await event.wait()
+
+    monkeypatch.setattr(idempotency, "claim", claim_first)
+    monkeypatch.setattr(accounts, "change_email", change_late)
+    adding = asyncio.ensure_future(program.post(BOOKS, A_BOOK, Idempotency_Key="one"))
+    await claimed.wait()
+    change = {"current_password": PASSWORD, "email": "new@example.com"}
+    changed, added = await asyncio.gather(script.patch(ME, change), adding)
+    assert (changed.status_code, added.status_code) == (200, 201)
 
 
 @pytest.mark.parametrize("change", [{"password": NEW}, {"email": "new@example.com"}], ids=str)
@@ -185,6 +231,14 @@ async def test_account_is_deleted(
     response = await gate.answered(calls[by](), lambda: program.delete(ME))
     assert response.status_code == 401
     assert await count(app, User) == await count(app, Session) == await count(app, AccessToken) == 0
+
+
+async def test_token_ends_itself_twice(program: Program) -> None:
+    """Whoever comes second finds it done, or is nobody any more."""
+    ends = (program.delete("/api/v1/tokens/current") for _ in range(6))
+    found = [response.status_code for response in await asyncio.gather(*ends)]
+    assert set(found) <= {204, 401}
+    assert 204 in found
 
 
 async def test_most_tokens_at_once(
