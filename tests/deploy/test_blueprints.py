@@ -86,7 +86,7 @@ def test_what_every_deploy_needs(path: Path) -> None:
     assert service["healthCheckPath"] == "/livez"
     assert service["startCommand"] == "bin/start"
     install, then = service["buildCommand"].split(" && ")
-    assert install == "pip install --require-hashes -r requirements.txt"
+    assert install == "pip install --no-deps --require-hashes -r requirements.txt"
     assert then == "python -m compileall -q service"
     assert database["postgresMajorVersion"] == "18"
     assert database["ipAllowList"] == []
