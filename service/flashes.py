@@ -2,6 +2,7 @@
 
 import json
 
+from itsdangerous import BadSignature
 from quart import Quart
 from quart.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from quart.wrappers import BaseRequestWebsocket, Response
@@ -19,10 +20,19 @@ class FlashSessionInterface(SecureCookieSessionInterface):
     async def open_session(
         self, app: Quart, request: BaseRequestWebsocket
     ) -> SecureCookieSession | None:
-        """What the cookie holds; without one, nothing."""
+        """The cookie's messages, whatever their age.
+
+        Quart's own refuses a signature from the future. That would lose the message of a machine
+        whose clock is ahead of this one's.
+        """
         if "Cookie" not in request.headers or self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
-        return await super().open_session(app, request)
+        signer = self.get_signing_serializer(app)
+        try:
+            cookie = request.cookies[self.get_cookie_name(app)]
+            return None if signer is None else self.session_class(signer.loads(cookie))
+        except BadSignature:
+            return self.session_class()
 
     async def save_session(
         self,

@@ -9,7 +9,6 @@ from quart import Quart
 from service import db, idempotency
 from service.auth import queries as sessions
 from service.exceptions import DatabaseUnavailableError
-from service.models import utc_now
 from service.security import limits
 
 FIRST = 180.0  # seconds after the start, when a cold start needs the processor no more
@@ -33,7 +32,7 @@ def init_app(app: Quart) -> None:
 async def clean_up() -> None:
     """Do one round."""
     async with db.read() as connection:
-        await sessions.delete_expired(connection, utc_now())
+        await sessions.delete_expired(connection)
         await limits.delete_expired(connection)
         await idempotency.delete_expired(connection)
 

@@ -5,7 +5,7 @@ The key is kept in the transaction of the work itself: both are there, or neithe
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -20,12 +20,13 @@ from service.exceptions import (
     NotAuthenticatedError,
     TryLaterError,
 )
-from service.models import IdempotencyKey, utc_now
+from service.models import DatabaseNow, IdempotencyKey
 from service.models.inserts import insert
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
 _RUNNING = 0  # the status until there is an answer; nobody else sees it
+_has_expired = IdempotencyKey.created_at <= DatabaseNow(-LIFETIME)
 
 
 class StillRunningError(ConflictError, TryLaterError):
@@ -72,12 +73,10 @@ async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
     Raises StillRunningError, InvalidInputError where it was taken by another request, and
     NotAuthenticatedError where its owner is gone.
     """
-    now = utc_now()
     values = {
         "key": key.key,
         "user_id": key.owner,
         "request": key.request,
-        "created_at": now,
         "status": _RUNNING,
         "headers": "",
         "body": b"",
@@ -90,18 +89,21 @@ async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
         number = int.from_bytes(key.key[:8], signed=True)
         free = func.pg_try_advisory_xact_lock(number)
     columns = IdempotencyKey.__table__.c
-    row = select(*(literal(value, columns[name].type) for name, value in values.items()))
-    statement = insert(IdempotencyKey, dialect).from_select(list(values), row.where(free))
+    names = [*values, "created_at"]
+    row = select(
+        *(literal(value, columns[name].type) for name, value in values.items()), DatabaseNow()
+    )
+    statement = insert(IdempotencyKey, dialect).from_select(names, row.where(free))
     statement = statement.on_conflict_do_update(
         index_elements=[IdempotencyKey.key],
-        set_={name: statement.excluded[name] for name in values},
-        where=IdempotencyKey.created_at <= now - LIFETIME,
+        set_={name: statement.excluded[name] for name in names},
+        where=_has_expired,
     )
     try:
         taken = await session.scalar(statement.returning(IdempotencyKey.key))
     except IntegrityError as error:  # the one thing that the row refers to
         raise NotAuthenticatedError("This account was deleted.") from error
-    return None if taken is not None else await _stored(session, key, now - LIFETIME)
+    return None if taken is not None else await _stored(session, key)
 
 
 async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
@@ -116,11 +118,10 @@ async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
 
 async def delete_expired(connection: AsyncConnection) -> None:
     """Remove the answers that nobody may ask for any more."""
-    expired = IdempotencyKey.created_at <= utc_now() - LIFETIME
-    await connection.execute(delete(IdempotencyKey).where(expired))
+    await connection.execute(delete(IdempotencyKey).where(_has_expired))
 
 
-async def _stored(session: AsyncSession, key: Key, expired: datetime) -> StoredAnswer:
+async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:
     stored = (
         await session.execute(
             select(
@@ -128,7 +129,7 @@ async def _stored(session: AsyncSession, key: Key, expired: datetime) -> StoredA
                 IdempotencyKey.status,
                 IdempotencyKey.headers,
                 IdempotencyKey.body,
-            ).where(IdempotencyKey.key == key.key, IdempotencyKey.created_at > expired)
+            ).where(IdempotencyKey.key == key.key, ~_has_expired)
         )
     ).one_or_none()
     if stored is None:

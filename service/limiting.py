@@ -14,9 +14,10 @@ from quart.typing import ResponseTypes
 
 from service import db
 from service.context import get_settings
+from service.logs import warn_seldom
 from service.security import limits
 from service.security.client_address import client_address, limit_key
-from service.security.limits import Bucket, Limit, Standing
+from service.security.limits import Bucket, Limit, Standings
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 
@@ -36,7 +37,7 @@ def init_app(app: Quart) -> None:
 
     @app.after_request
     async def tell(response: ResponseTypes) -> ResponseTypes:
-        standings: list[Standing] = g.get("standings", [])
+        standings = _standings().values()
         if standings and request.path.startswith("/api/"):
             response.headers["RateLimit-Policy"] = ", ".join(
                 f'"{limit.name}";q={limit.count};w={limit.period:g}' for limit, _, _ in standings
@@ -81,28 +82,35 @@ def unlimited(reason: str) -> Callable[[View], View]:
     return decorate
 
 
-async def take(*buckets: Bucket) -> None:
-    """Count one attempt in each bucket. Raises TooManyRequestsError."""
+async def take(*buckets: Bucket, cost: int = 1) -> None:
+    """Count an attempt in each bucket, as `cost` attempts. Raises TooManyRequestsError."""
     if get_settings().rate_limits:
-        g.standings = standings = g.get("standings", [])
         async with db.read() as connection:
-            await limits.take(connection, *buckets, standings=standings)
+            await limits.take(connection, *buckets, cost=cost, standings=_standings())
 
 
-async def give_back(*buckets: Bucket) -> None:
+async def give_back(*buckets: Bucket, cost: int = 1) -> None:
     """Uncount an attempt that turned out to be a good one."""
     if get_settings().rate_limits:
         async with db.read() as connection:
-            await limits.give_back(connection, *buckets)
+            await limits.give_back(connection, *buckets, cost=cost, standings=_standings())
+
+
+def _standings() -> Standings:
+    """How the client of this request stands with each limit that it was counted against."""
+    standings: Standings = g.setdefault("standings", {})
+    return standings
 
 
 def client_key() -> str:
     """Whom a limit per client address counts for this request."""
     settings = get_settings()
-    address = client_address(
+    client = client_address(
         request.remote_addr or "",
         request.headers,
         header=settings.client_ip_header,
         trusted_hops=settings.trusted_proxy_hops,
     )
-    return limit_key(address)
+    if client.problem is not None:
+        warn_seldom(__name__, f"clients are counted by their proxy's address: {client.problem}")
+    return limit_key(client.address)

@@ -26,6 +26,9 @@ ACCESS_LOGGER = "service.access"
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PROBES = ("/livez", "/readyz", "/metrics")
 
+WARN_EVERY = 60.0  # seconds
+_warned: dict[tuple[str, str], float] = {}
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -126,6 +129,17 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info is not None:
             entry["traceback"] = _traceback(record)
         return json.dumps(entry, default=str)
+
+
+def warn_seldom(name: str, message: str) -> None:
+    """Log a warning with the logger of this name, unless it was done within WARN_EVERY seconds.
+
+    Each process counts for itself, and each message by itself: a message must be one of a few.
+    """
+    now = time.monotonic()
+    if now - _warned.get((name, message), -WARN_EVERY) >= WARN_EVERY:
+        _warned[name, message] = now
+        logging.getLogger(name).warning("%s", message)
 
 
 def _is_no_access_line(record: logging.LogRecord) -> bool:

@@ -17,6 +17,7 @@ from service import schema
 from service.app import create_app
 from service.config import Settings
 from service.models import Base
+from tests.clocks import Clock, stopped_clock
 from tests.people import Browser, Person, add_person
 from tests.servers import postgresql
 
@@ -84,6 +85,21 @@ async def app(settings: Settings) -> AsyncIterator[Quart]:
     app = create_app(settings)
     async with app.test_app():
         yield app
+
+
+@pytest.fixture
+async def second_app(settings: Settings) -> AsyncIterator[Quart]:
+    """Another process of the service, on the same database."""
+    app = create_app(settings)
+    async with app.test_app():
+        yield app
+
+
+@pytest.fixture
+async def clock(app: Quart, database_url: str) -> AsyncIterator[Clock]:
+    """The database's clock: stands still until it is moved."""
+    async with stopped_clock(app, database_url) as clock:
+        yield clock
 
 
 @pytest.fixture

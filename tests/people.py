@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -11,7 +12,7 @@ from sqlalchemy import func, insert, select
 
 from service import db
 from service.auth.queries import add_session
-from service.models import Book, Session, User, utc_now
+from service.models import Book, Session, User
 from service.security.passwords import LANES, MEMORY_KIB, PASSES
 from service.security.tokens import hash_token, new_token
 
@@ -75,12 +76,12 @@ class Person(Browser):
 
 async def add_person(app: Quart, email: str, password_hashed: str = PASSWORD_HASH) -> Person:
     """Somebody with an account, signed in."""
-    token, now = new_token(), utc_now()
+    token = new_token()
     async with app.app_context(), db.transaction() as session:
         user = User(email=email, password_hashed=password_hashed)
         session.add(user)
         await session.flush()
-        await add_session(session, hash_token(token), user.id, now, now.replace(year=2100))
+        await add_session(session, hash_token(token), user.id, timedelta(days=9999))
     person = Person(app, user.id, email)
     person.set_cookie(token)
     return person

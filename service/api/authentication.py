@@ -10,7 +10,6 @@ from service.auth.queries import SignedInUser, TokenOwner
 from service.auth.sessions import session_token
 from service.auth.tokens import bearer_token, get_token_owner
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
-from service.models import utc_now
 from service.security.tokens import hash_token
 from service.statements import Readable
 
@@ -50,7 +49,7 @@ async def authenticate(connection: AsyncConnection, scope: str) -> Caller:
     if token is not None:
         return await authenticate_token(connection, token, scope)
     cookie = session_token()
-    user = cookie and await queries.get_signed_in(connection, hash_token(cookie), utc_now())
+    user = cookie and await queries.get_signed_in(connection, hash_token(cookie))
     if not user:
         raise NotAuthenticatedError("Send an access token: Authorization: Bearer rl_…")
     return Caller(user)

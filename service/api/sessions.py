@@ -9,7 +9,6 @@ from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
 from service.forms import Time
 from service.limiting import REVOCATIONS
-from service.models import utc_now
 from service.users import queries, sessions
 from service.users.sessions import SessionNotFoundError
 
@@ -46,7 +45,7 @@ class SessionList(msgspec.Struct, frozen=True):
 @operation("List your sessions", "account:read", {200: SessionList}, reason="two statements")
 async def list_sessions(call: Call) -> Response:
     """Where you are signed in, the newest first."""
-    rows = await queries.list_sessions(call.connection, call.owner, utc_now(), MAX_SESSIONS)
+    rows = await queries.list_sessions(call.connection, call.owner, MAX_SESSIONS)
     current = call.caller.session_id
     return answer(SessionList([SessionOut(*row, current=row.id == current) for row in rows]))
 

@@ -11,7 +11,6 @@ from service import db, pages
 from service.auth import queries
 from service.auth.queries import SignedInUser
 from service.auth.sessions import session_token
-from service.models import utc_now
 from service.security.tokens import hash_token
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
@@ -30,7 +29,7 @@ async def _load_user() -> SignedInUser | None:
     if not token:
         return None
     async with db.read() as connection:
-        return await queries.get_signed_in(connection, hash_token(token), utc_now())
+        return await queries.get_signed_in(connection, hash_token(token))
 
 
 def login_required(view: View) -> View:
@@ -58,7 +57,7 @@ def login_required_to_read(view: View) -> View:
         token = session_token()
         if token:
             async with db.read() as connection:
-                g.user = await queries.get_signed_in(connection, hash_token(token), utc_now())
+                g.user = await queries.get_signed_in(connection, hash_token(token))
                 if g.user is not None:
                     return await view(user=g.user, connection=connection, **kwargs)
         return await _ask_to_sign_in()

@@ -1,12 +1,12 @@
 """Statements about who is signed in, by a session or by a token."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import AccessToken, Session, User
+from service.models import AccessToken, DatabaseNow, Session, User
 from service.statements import Read, Readable
 
 
@@ -29,61 +29,59 @@ class TokenOwner(NamedTuple):
     books_revision: int
     token_id: int
     scopes: str
-    last_used_at: datetime | None
+    use_is_due: bool  # whether this use is to be noted
 
 
+USE_NOTED_EVERY = timedelta(minutes=1)
+_use_is_due = or_(
+    AccessToken.last_used_at.is_(None), AccessToken.last_used_at <= DatabaseNow(-USE_NOTED_EVERY)
+)
 _PERSON = (User.id, User.email, User.registered_on, User.books_revision)
 _SIGNED_IN = Read(
     select(*_PERSON, Session.id)
     .join(Session, Session.user_id == User.id)
-    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("now")),
+    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > DatabaseNow()),
     SignedInUser,
 )
 _TOKEN_OWNER = Read(
-    select(*_PERSON, AccessToken.id, AccessToken.scopes, AccessToken.last_used_at)
+    select(*_PERSON, AccessToken.id, AccessToken.scopes, _use_is_due)
     .join(AccessToken, AccessToken.user_id == User.id)
     .where(
-        AccessToken.token_hash == bindparam("token_hash"), AccessToken.expires_at > bindparam("now")
+        AccessToken.token_hash == bindparam("token_hash"), AccessToken.expires_at > DatabaseNow()
     ),
     TokenOwner,
 )
 
 
-async def get_signed_in(
-    connection: AsyncConnection, token_hash: bytes, now: datetime
-) -> SignedInUser | None:
+async def get_signed_in(connection: AsyncConnection, token_hash: bytes) -> SignedInUser | None:
     """Whose session it is, unless it has expired: the one statement that authenticates."""
-    return await _SIGNED_IN.first(connection, token_hash=token_hash, now=now)
+    return await _SIGNED_IN.first(connection, token_hash=token_hash)
 
 
-async def get_token_owner(
-    connection: Readable, token_hash: bytes, now: datetime
-) -> TokenOwner | None:
+async def get_token_owner(connection: Readable, token_hash: bytes) -> TokenOwner | None:
     """Whose token it is, unless it has expired: the one statement that authenticates."""
-    return await _TOKEN_OWNER.first(connection, token_hash=token_hash, now=now)
+    return await _TOKEN_OWNER.first(connection, token_hash=token_hash)
 
 
-async def note_use(
-    connection: AsyncConnection, token_id: int, now: datetime, before: datetime
-) -> None:
-    """Keep when a token was used, unless somebody did so since `before`."""
+async def note_use(connection: AsyncConnection, token_id: int) -> None:
+    """Keep when a token was used, unless that was done within USE_NOTED_EVERY."""
     await connection.execute(
         update(AccessToken)
-        .where(
-            AccessToken.id == token_id,
-            or_(AccessToken.last_used_at.is_(None), AccessToken.last_used_at <= before),
-        )
-        .values(last_used_at=now)
+        .where(AccessToken.id == token_id, _use_is_due)
+        .values(last_used_at=DatabaseNow())
     )
 
 
 async def add_session(
-    session: AsyncSession, token_hash: bytes, user_id: int, now: datetime, expires_at: datetime
+    session: AsyncSession, token_hash: bytes, user_id: int, lifetime: timedelta
 ) -> None:
-    """Keep a session."""
+    """Keep a session that ends after `lifetime`."""
     await session.execute(
         insert(Session).values(
-            token_hash=token_hash, user_id=user_id, created_at=now, expires_at=expires_at
+            token_hash=token_hash,
+            user_id=user_id,
+            created_at=DatabaseNow(),
+            expires_at=DatabaseNow(lifetime),
         )
     )
 
@@ -107,7 +105,7 @@ async def delete_session(session: AsyncSession, token_hash: bytes) -> None:
     await session.execute(delete(Session).where(Session.token_hash == token_hash))
 
 
-async def delete_expired(connection: AsyncConnection, now: datetime) -> None:
+async def delete_expired(connection: AsyncConnection) -> None:
     """Remove the sessions and tokens that nobody can use any more."""
-    await connection.execute(delete(Session).where(Session.expires_at <= now))
-    await connection.execute(delete(AccessToken).where(AccessToken.expires_at <= now))
+    await connection.execute(delete(Session).where(Session.expires_at <= DatabaseNow()))
+    await connection.execute(delete(AccessToken).where(AccessToken.expires_at <= DatabaseNow()))

@@ -34,11 +34,10 @@ async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False
     The cookie is set on this request's answer; the caller's transaction keeps the row.
     """
     await _end_current(session)
-    token, now = new_token(), utc_now()
+    token = new_token()
     lifetime = REMEMBERED_LIFETIME if remember else SESSION_LIFETIME
-    await queries.add_session(session, hash_token(token), user_id, now, now + lifetime)
+    await queries.add_session(session, hash_token(token), user_id, lifetime)
     max_age = int(lifetime.total_seconds()) if remember else None
-
     _set_cookie(token, max_age)
 
 
@@ -47,13 +46,13 @@ async def renew_session(session: AsyncSession, user_id: int, session_id: int) ->
 
     Raises NotAuthenticatedError where it has ended meanwhile.
     """
-    token, now = new_token(), utc_now()
+    token = new_token()
     times = await queries.replace_token_hash(session, user_id, session_id, hash_token(token))
     if times is None:
         raise NotAuthenticatedError("This session has ended.")
     created_at, expires_at = times
     remembered = expires_at - created_at > SESSION_LIFETIME
-    _set_cookie(token, int((expires_at - now).total_seconds()) if remembered else None)
+    _set_cookie(token, int((expires_at - utc_now()).total_seconds()) if remembered else None)
 
 
 async def sign_out(session: AsyncSession) -> None:

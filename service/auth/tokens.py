@@ -1,7 +1,6 @@
 """Access tokens as requests carry them."""
 
 import logging
-from datetime import datetime, timedelta
 
 from quart import Quart, current_app, request
 
@@ -9,11 +8,8 @@ from service import db
 from service.auth import queries
 from service.auth.queries import TokenOwner
 from service.exceptions import DatabaseUnavailableError
-from service.models import utc_now
 from service.security.tokens import hash_token, is_access_token
 from service.statements import Readable
-
-USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def bearer_token() -> str | None:
@@ -31,21 +27,16 @@ async def get_token_owner(
     """Whose token it is, unless it has expired or was revoked."""
     if not is_access_token(token):
         return None
-    now = utc_now()
-    owner = await queries.get_token_owner(connection, hash_token(token), now)
-    if owner is not None and _is_due(owner.last_used_at, now):
-        (app or current_app).add_background_task(_note_use, owner.token_id, now)
+    owner = await queries.get_token_owner(connection, hash_token(token))
+    if owner is not None and owner.use_is_due:
+        (app or current_app).add_background_task(_note_use, owner.token_id)
     return owner
 
 
-def _is_due(last: datetime | None, now: datetime) -> bool:
-    return last is None or now - last >= USE_NOTED_EVERY
-
-
-async def _note_use(token_id: int, now: datetime) -> None:
+async def _note_use(token_id: int) -> None:
     """Beside the request, which must not wait or fail for it."""
     try:
         async with db.read() as connection:
-            await queries.note_use(connection, token_id, now, now - USE_NOTED_EVERY)
+            await queries.note_use(connection, token_id)
     except DatabaseUnavailableError:
         logging.getLogger(__name__).warning("the use of a token could not be noted")

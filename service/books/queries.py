@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, true, tuple_, up
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.forms import Time
-from service.models import Book, User, utc_now
+from service.models import Book, DatabaseNow, User
 from service.statements import Read, Readable
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
@@ -182,7 +182,7 @@ async def add_book(
     session: AsyncSession, owner: int, values: Mapping[str, object], version: int
 ) -> BookRow:
     """Add a book."""
-    now = utc_now()
+    now = DatabaseNow()
     row = {**values, "user_id": owner, "created_at": now, "updated_at": now, "version": version}
     result = await session.execute(insert(Book).values(row).returning(*_COLUMNS))
     return BookRow(*result.one())

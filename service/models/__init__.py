@@ -9,6 +9,7 @@ from service.models.books import (
     Book,
     LegacyBook,
 )
+from service.models.clock import DatabaseEpoch, DatabaseNow
 from service.models.limits import RateLimit
 from service.models.tokens import TOKEN_NAME_MAX_LENGTH, AccessToken, IdempotencyKey
 from service.models.users import (
@@ -31,6 +32,8 @@ __all__ = [
     "AccessToken",
     "Base",
     "Book",
+    "DatabaseEpoch",
+    "DatabaseNow",
     "IdempotencyKey",
     "LegacyBook",
     "RateLimit",

@@ -54,5 +54,5 @@ class Base(DeclarativeBase):
 
 
 def utc_now() -> datetime:
-    """The present moment, aware and in UTC."""
+    """The time by this machine's clock, aware and in UTC. Never for a table: see DatabaseNow."""
     return datetime.now(UTC)

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import Base, utc_now
+from service.models.base import Base
+from service.models.clock import DatabaseNow
 
 TITLE_MAX_LENGTH = 500  # code points
 AUTHOR_MAX_LENGTH = 300
@@ -32,8 +33,8 @@ class Book(Base):
     author: Mapped[str] = mapped_column(String(AUTHOR_MAX_LENGTH))
     rating: Mapped[int | None]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=DatabaseNow())
+    updated_at: Mapped[datetime] = mapped_column(default=DatabaseNow(), onupdate=DatabaseNow())
     # The owner's books_revision when this book was last changed: never the same twice, even where
     # a restored database gives a deleted book's id to a new one.
     version: Mapped[int] = mapped_column(default=0, server_default=text("0"))

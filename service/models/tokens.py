@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import Base, utc_now
+from service.models.base import Base
+from service.models.clock import DatabaseNow
 from service.models.users import TOKEN_HASH_BYTES
 
 TOKEN_NAME_MAX_LENGTH = 100  # code points
@@ -24,7 +25,7 @@ class AccessToken(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(TOKEN_NAME_MAX_LENGTH))
     scopes: Mapped[str] = mapped_column(String(200))  # separated by spaces, as OAuth writes them
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=DatabaseNow())
     expires_at: Mapped[datetime] = mapped_column(index=True)
     last_used_at: Mapped[datetime | None]
 
@@ -39,7 +40,7 @@ class IdempotencyKey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     # SHA-256 of method, address and body: the same key must mean the same request.
     request: Mapped[bytes] = mapped_column(LargeBinary(32))
-    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=DatabaseNow(), index=True)
     status: Mapped[int]
     headers: Mapped[str] = mapped_column(String())  # a JSON object
     body: Mapped[bytes] = mapped_column(LargeBinary())

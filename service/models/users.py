@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.models.base import Base, utc_now
+from service.models.base import Base
+from service.models.clock import DatabaseNow
 
 EMAIL_MIN_LENGTH = 6  # the Flask application's bounds
 EMAIL_MAX_LENGTH = 100
@@ -25,7 +26,7 @@ class User(Base):
     # use, because addresses that the Flask application let in are kept as they are.
     email: Mapped[str] = mapped_column(String(), unique=True)
     password_hashed: Mapped[str] = mapped_column(String(PASSWORD_HASH_MAX_LENGTH))
-    registered_on: Mapped[datetime] = mapped_column(default=utc_now)
+    registered_on: Mapped[datetime] = mapped_column(default=DatabaseNow())
     # Counts the changes of this person's list; each book keeps the number of its last one.
     books_revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
@@ -38,5 +39,5 @@ class Session(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(TOKEN_HASH_BYTES), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=DatabaseNow())
     expires_at: Mapped[datetime] = mapped_column(index=True)

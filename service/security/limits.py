@@ -5,15 +5,17 @@ at the same moment cannot both take the last place.
 """
 
 import hashlib
-import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import cache
+from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Insert, case, delete, select, update
+from sqlalchemy import Float, Insert, bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.exceptions import TooManyRequestsError
-from service.models import RateLimit
+from service.models import DatabaseEpoch, RateLimit
 from service.models.inserts import insert
 
 
@@ -54,67 +56,85 @@ class Standing(NamedTuple):
     left: int
     reset: float
 
+    @classmethod
+    def after(cls, limit: Limit, full: float | None) -> "Standing":
+        """The standing of a bucket that is empty in `full` seconds; None stands for no bucket."""
+        reset = max(0.0, full or 0.0)
+        # As many as `take` would let through one by one, with the same tolerance.
+        left = ceil(limit.count + 0.5 - reset / limit.interval) - 1
+        return cls(limit, min(max(0, left), limit.count), reset)
+
+
+Standings = MutableMapping[str, Standing]  # by the limit's name, as they are after the last call
+
 
 async def take(
-    connection: AsyncConnection, *buckets: Bucket, standings: list[Standing] | None = None
+    connection: AsyncConnection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
 ) -> None:
-    """Count one attempt in each bucket, in this order; the connection must commit each statement.
+    """Count an attempt in each bucket, in this order; the connection must commit each statement.
 
-    Raises TooManyRequestsError at the first that is full, and leaves those after it alone.
-    `standings` gets what is left of each.
+    `cost` is the number of attempts that it counts as, at most the limit's count. Either all of
+    them fit into a bucket or none is counted there. Raises TooManyRequestsError at the first
+    bucket without room, and leaves those after it alone. `standings` gets what is left of each.
     """
-    standings = [] if standings is None else standings
-    now = time.time()
     for bucket in buckets:
         limit = bucket.limit
-        empty_at = await connection.scalar(_take(connection, bucket, now))
-        if empty_at is None:
-            seconds = await _seconds_left(connection, bucket, now)
-            standings.append(Standing(limit, 0, seconds + limit.period - limit.interval))
+        taken = {
+            "bucket": bucket.key,
+            "cost": cost * limit.interval,
+            # Half an interval of tolerance: rounding must not cost anybody an attempt.
+            "room": limit.period + limit.interval * (0.5 - cost),
+        }
+        full = await connection.scalar(_take(connection.dialect.name), taken)
+        refused = full is None
+        if refused:
+            full = await connection.scalar(_FULL, {"bucket": bucket.key})
+        if standings is not None:
+            standings[limit.name] = Standing.after(limit, full)
+        if refused:
+            seconds = (full or 0.0) + cost * limit.interval - limit.period
             raise TooManyRequestsError("That was tried too often. Please wait a little.", seconds)
-        full = max(0.0, empty_at - now)
-        # With the same tolerance as below: as many more would be let through.
-        left = int(limit.count - full / limit.interval + 0.5)
-        standings.append(Standing(limit, max(0, left), full))
 
 
-async def give_back(connection: AsyncConnection, *buckets: Bucket) -> None:
-    """Uncount one attempt in every bucket: it turned out to be a good one."""
+async def give_back(
+    connection: AsyncConnection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
+) -> None:
+    """Uncount an attempt that counted as `cost`, in every bucket."""
     for bucket in buckets:
-        await connection.execute(
-            update(RateLimit)
-            .where(RateLimit.key == bucket.key)
-            .values(empty_at=RateLimit.empty_at - bucket.limit.interval)
-        )
+        given = {"bucket": bucket.key, "cost": cost * bucket.limit.interval}
+        full = await connection.scalar(_GIVE_BACK, given)
+        if standings is not None:
+            standings[bucket.limit.name] = Standing.after(bucket.limit, full)
 
 
 async def delete_expired(connection: AsyncConnection) -> None:
     """Remove the buckets that have run empty: they mean the same as none."""
-    await connection.execute(delete(RateLimit).where(RateLimit.empty_at < time.time()))
+    await connection.execute(delete(RateLimit).where(RateLimit.empty_at < DatabaseEpoch()))
 
 
-def _take(connection: AsyncConnection, bucket: Bucket, now: float) -> Insert:
-    """One statement that adds an attempt, and returns a row only where there was room for it.
+_now = DatabaseEpoch()
+_cost = bindparam("cost", type_=Float(53))
+_full = RateLimit.empty_at - _now  # seconds until the bucket is empty
+_FULL = select(_full).where(RateLimit.key == bindparam("bucket"))
+_GIVE_BACK = (
+    update(RateLimit)
+    .where(RateLimit.key == bindparam("bucket"))
+    .values(empty_at=RateLimit.empty_at - _cost)
+    .returning(_full)
+)
 
-    The row tells when the bucket is empty again.
-    """
-    limit = bucket.limit
-    later: ColumnElement[float] = case((RateLimit.empty_at > now, RateLimit.empty_at), else_=now)
+
+@cache
+def _take(dialect: str) -> Insert:
+    """One statement that adds an attempt, and returns a row only where there was room for it."""
+    start = case((RateLimit.empty_at > _now, RateLimit.empty_at), else_=_now)
     return (
-        insert(RateLimit, connection.dialect.name)
-        .values(key=bucket.key, empty_at=now + limit.interval)
+        insert(RateLimit, dialect)
+        .values(key=bindparam("bucket"), empty_at=_now + _cost)
         .on_conflict_do_update(
             index_elements=[RateLimit.key],
-            set_={"empty_at": later + limit.interval},
-            # Half an interval of tolerance: rounding must not cost anybody an attempt.
-            where=later + limit.interval / 2 < now + limit.period,
+            set_={"empty_at": start + _cost},
+            where=start < _now + bindparam("room", type_=Float(53)),
         )
-        .returning(RateLimit.empty_at)
+        .returning(_full)
     )
-
-
-async def _seconds_left(connection: AsyncConnection, bucket: Bucket, now: float) -> float:
-    empty_at = await connection.scalar(
-        select(RateLimit.empty_at).where(RateLimit.key == bucket.key)
-    )
-    return max(0.0, (empty_at or now) + bucket.limit.interval - bucket.limit.period - now)

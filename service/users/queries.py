@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, delete, func, select, update
+from sqlalchemy import Float, bindparam, case, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.models import AccessToken, LegacyBook, Session, User
+from service.models import AccessToken, DatabaseNow, LegacyBook, Session, User
 
 
 class Account(NamedTuple):
@@ -78,12 +78,12 @@ class SessionRow(NamedTuple):
 
 
 async def list_sessions(
-    connection: AsyncConnection, user_id: int, now: datetime, count: int
+    connection: AsyncConnection, user_id: int, count: int
 ) -> Sequence[SessionRow]:
     """The newest sessions that have not expired."""
     result = await connection.execute(
         select(Session.id, Session.created_at, Session.expires_at)
-        .where(Session.user_id == user_id, Session.expires_at > now)
+        .where(Session.user_id == user_id, Session.expires_at > DatabaseNow())
         .order_by(Session.id.desc())
         .limit(count)
     )
@@ -121,50 +121,60 @@ _TOKEN = (
 )
 
 
-async def count_tokens(session: AsyncSession, user_id: int, now: datetime) -> int:
+async def count_tokens(session: AsyncSession, user_id: int) -> int:
     """How many tokens of this person can be used."""
-    usable = (AccessToken.user_id == user_id, AccessToken.expires_at > now)
+    usable = (AccessToken.user_id == user_id, AccessToken.expires_at > DatabaseNow())
     return await session.scalar(select(func.count(AccessToken.id)).where(*usable)) or 0
 
 
-async def list_tokens(
-    connection: AsyncConnection, user_id: int, now: datetime
-) -> Sequence[TokenRow]:
+async def add_token(
+    session: AsyncSession,
+    user_id: int,
+    token_hash: bytes,
+    *,
+    name: str,
+    scopes: str,
+    lifetime: int,
+) -> TokenRow:
+    """Keep a token that ends after `lifetime` seconds."""
+    values = {"user_id": user_id, "token_hash": token_hash, "name": name, "scopes": scopes}
+    times = {"created_at": DatabaseNow(), "expires_at": DatabaseNow(literal(lifetime, Float()))}
+    result = await session.execute(insert(AccessToken).values(**values, **times).returning(*_TOKEN))
+    return TokenRow(*result.one())
+
+
+async def list_tokens(connection: AsyncConnection, user_id: int) -> Sequence[TokenRow]:
     """The tokens of this person that can be used, newest first; their number is bounded."""
     result = await connection.execute(
         select(*_TOKEN)
-        .where(AccessToken.user_id == user_id, AccessToken.expires_at > now)
+        .where(AccessToken.user_id == user_id, AccessToken.expires_at > DatabaseNow())
         .order_by(AccessToken.id.desc())
         .limit(1000)
     )
     return [TokenRow(*row) for row in result]
 
 
-async def get_token(
-    connection: AsyncConnection, user_id: int, token_id: int, now: datetime
-) -> TokenRow | None:
+async def get_token(connection: AsyncConnection, user_id: int, token_id: int) -> TokenRow | None:
     """A token of this person that can be used, or None."""
     result = await connection.execute(
         select(*_TOKEN).where(
             AccessToken.id == token_id,
             AccessToken.user_id == user_id,
-            AccessToken.expires_at > now,
+            AccessToken.expires_at > DatabaseNow(),
         )
     )
     row = result.first()
     return None if row is None else TokenRow(*row)
 
 
-async def delete_token(
-    session: AsyncSession, user_id: int, token_id: int, now: datetime
-) -> str | None:
+async def delete_token(session: AsyncSession, user_id: int, token_id: int) -> str | None:
     """End a token of this person; returns its name, or None where there is none."""
     return await session.scalar(
         delete(AccessToken)
         .where(
             AccessToken.id == token_id,
             AccessToken.user_id == user_id,
-            AccessToken.expires_at > now,
+            AccessToken.expires_at > DatabaseNow(),
         )
         .returning(AccessToken.name)
     )

@@ -12,7 +12,7 @@ from quart import Quart, Response
 from sqlalchemy import event, update
 
 from service import db
-from service.models import AccessToken, utc_now
+from service.models import AccessToken, DatabaseNow
 from service.users import tokens
 from service.users.forms import SCOPES, Scope, TokenWish
 from tests.people import ORIGIN, Person
@@ -104,7 +104,7 @@ async def add_program(
 
 async def expire(app: Quart, token_id: int) -> None:
     """That token ended a second ago."""
-    ended = utc_now() - timedelta(seconds=1)
+    ended = DatabaseNow(timedelta(seconds=-1))
     statement = update(AccessToken).where(AccessToken.id == token_id).values(expires_at=ended)
     async with app.app_context(), db.transaction() as session:
         await session.execute(statement)

@@ -10,9 +10,9 @@ from quart import Quart
 from sqlalchemy import update
 
 from service import db
-from service.auth import tokens
+from service.auth.queries import USE_NOTED_EVERY
 from service.exceptions import DatabaseUnavailableError
-from service.models import AccessToken, Base, utc_now
+from service.models import AccessToken, Base, DatabaseNow
 from service.security.tokens import hash_token, new_access_token
 from tests.api.programs import (
     A_BOOK,
@@ -26,7 +26,9 @@ from tests.api.programs import (
     problem,
     wrong_fields,
 )
+from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, Person, rows
+from tests.waiting import LONG_ENOUGH
 from tests.wire import send
 
 SAME = {"X-Request-ID": "the-same-request"}
@@ -92,13 +94,10 @@ async def test_wrong_tokens(app: Quart, program: Program, alice: Person) -> None
     assert (await program.get(BOOKS)).status_code == 200
 
 
-async def test_expiry_is_exact(
-    app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_expiry_is_exact(app: Quart, clock: Clock, program: Program) -> None:
     [(expires_at,)] = await rows(app, AccessToken.expires_at)
     for moment, status in ((-1, 200), (0, 401), (1, 401)):
-        now = expires_at + timedelta(microseconds=moment)
-        monkeypatch.setattr("service.auth.tokens.utc_now", lambda now=now: now)
+        await clock.set(expires_at + timedelta(microseconds=moment))
         assert (await program.get(BOOKS)).status_code == status
 
 
@@ -177,7 +176,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
         return noted
 
     assert await last_use() is None
-    began = utc_now()
+    [(began,)] = await rows(app, DatabaseNow())
     await program.get(BOOKS)
     first = await last_use()
     assert first >= began
@@ -186,7 +185,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
         await asyncio.gather(*(program.get(BOOKS) for _ in range(3)))
         assert await last_use() == first
     assert not [text for text in statements if text.startswith("UPDATE")]
-    long_ago = utc_now() - tokens.USE_NOTED_EVERY
+    long_ago = DatabaseNow(-USE_NOTED_EVERY)
     async with app.app_context(), db.transaction() as session:
         await session.execute(update(AccessToken).values(last_used_at=long_ago))
     await asyncio.gather(*(program.get(BOOKS) for _ in range(5)))
@@ -211,10 +210,10 @@ async def test_use_that_cannot_be_noted(
     app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """The call neither waits nor fails for it."""
-    go_on, tried = asyncio.Event(), []
+    go_on, tried = asyncio.Event(), asyncio.Event()
 
     async def note_use(*args: Any) -> None:
-        tried.append(args)
+        tried.set()
         if how == "unavailable":
             raise DatabaseUnavailableError
         await go_on.wait()
@@ -222,7 +221,8 @@ async def test_use_that_cannot_be_noted(
     monkeypatch.setattr("service.auth.queries.note_use", note_use)
     assert (await program.get(BOOKS)).status_code == 200
     assert (await program.post(BOOKS, A_BOOK)).status_code == 201
-    assert tried
+    async with asyncio.timeout(LONG_ENOUGH):
+        await tried.wait()
     go_on.set()
     await at_rest(app)
 

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from service import db, housekeeping, idempotency
 from service.books import queries
 from service.idempotency import LIFETIME
-from service.models import Book, IdempotencyKey, utc_now
+from service.models import Book, DatabaseNow, IdempotencyKey
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
 from tests.people import Person, count, rows
 
@@ -35,7 +35,7 @@ def is_replay(response: Response) -> bool:
 async def age(app: Quart, by: timedelta) -> None:
     """Every key was first used so long ago."""
     async with app.app_context(), db.transaction() as session:
-        await session.execute(update(IdempotencyKey).values(created_at=utc_now() - by))
+        await session.execute(update(IdempotencyKey).values(created_at=DatabaseNow(-by)))
 
 
 @pytest.mark.parametrize(("path", "body"), [(BOOKS, A_BOOK), (BATCH, FULL)], ids=["book", "batch"])

@@ -18,17 +18,12 @@ from service.models import RateLimit, Session
 from service.security.limits import Limit
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem
 from tests.api.test_scopes import operations
-from tests.clocks import Clock, stop_limits_clock
+from tests.clocks import Clock
 from tests.markup import parse
 from tests.people import PASSWORD, Person, rows
 
 WISH = {"email": "alice@example.com", "password": "not the right one", "name": "x"}
 STANDING = re.compile(r'"(?P<name>[a-z-]+)";r=(?P<left>\d+);t=(?P<reset>\d+)')
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return stop_limits_clock(monkeypatch)
 
 
 def policy(*limits: Limit) -> str:
@@ -93,7 +88,7 @@ async def test_writes(
         assert 1 <= int(refused.headers["Retry-After"]) <= 2
     assert (await program.get(BOOKS)).status_code == 200
     assert (await bobs.post(BOOKS, A_BOOK)).status_code == 201
-    clock.advance(int(refused.headers["Retry-After"]))
+    await clock.advance(int(refused.headers["Retry-After"]))
     assert (await program.post(BOOKS, A_BOOK)).status_code == 201
 
 
@@ -130,7 +125,7 @@ async def test_tokens(clock: Clock, stranger: Program, alice: Person) -> None:
     refused = await stranger.post("/api/v1/tokens", WISH | {"password": PASSWORD})
     await problem(refused, 429, "TOO_MANY_REQUESTS")
     assert 1 <= int(refused.headers["Retry-After"]) <= 31
-    clock.advance(int(refused.headers["Retry-After"]))
+    await clock.advance(int(refused.headers["Retry-After"]))
     made = await stranger.post("/api/v1/tokens", WISH | {"password": PASSWORD})
     assert made.status_code == 201
 
@@ -145,7 +140,7 @@ async def test_registrations(clock: Clock, stranger: Program) -> None:
     account = {"email": "carol@example.com", "password": PASSWORD}
     refused = await stranger.post("/api/v1/users", account)
     await problem(refused, 429, "TOO_MANY_REQUESTS")
-    clock.advance(int(refused.headers["Retry-After"]))
+    await clock.advance(int(refused.headers["Retry-After"]))
     assert (await stranger.post("/api/v1/users", account)).status_code == 201
 
 

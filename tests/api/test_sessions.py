@@ -7,7 +7,7 @@ from quart import Quart
 from sqlalchemy import update
 
 from service import db
-from service.models import Session, utc_now
+from service.models import DatabaseNow, Session
 from tests.api.programs import Program, Script, problem
 from tests.people import PASSWORD, Browser, Person, rows
 
@@ -43,7 +43,8 @@ async def test_list(app: Quart, script: Script, program: Program, bob: Person) -
 
 async def test_list_leaves_out_what_ended(app: Quart, program: Program, alice: Person) -> None:
     async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Session).values(expires_at=utc_now() - timedelta(seconds=1)))
+        ended = DatabaseNow(timedelta(seconds=-1))
+        await session.execute(update(Session).values(expires_at=ended))
     assert await items(program) == []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, ViewportSize
 
 from service import db, schema
+from service.auth.queries import note_use
 from service.config import Settings
 from service.models import Book
 from service.users import tokens
@@ -118,7 +119,8 @@ async def put_tokens(site: Site, reader: Person) -> None:
         for name, scopes in TOKENS:
             wish = TokenWish(name=name, scopes=scopes)
             row = (await tokens.make_token(session, reader.id, wish)).row
-            row.last_used_at = None if name == TOKENS[-1][0] else row.created_at
+            if name != TOKENS[-1][0]:
+                await note_use(await session.connection(), row.id)
 
 
 async def open_page(browser: Browser, site: Site, reader: Person | None, **options: Any) -> Page:

@@ -10,9 +10,9 @@ import asyncpg
 
 from tests.faults.history import History, Reader, check_answers, check_rows, is_try_later, send
 from tests.faults.scale import scale
-from tests.faults.waiting import eventually
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn, gunicorn
+from tests.waiting import eventually
 
 CLIENTS = scale(60, 100)
 LEAVING = scale(200, 2000)

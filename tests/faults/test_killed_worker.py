@@ -11,10 +11,11 @@ from tests.deploy.instances import START, instance, venv
 from tests.faults.conftest import sign_up
 from tests.faults.history import History, check_rows
 from tests.faults.scale import scale
-from tests.faults.waiting import eventually, ready
+from tests.faults.waiting import ready
 from tests.live.processes import children, is_alive
 from tests.migrations.databases import Database
 from tests.servers import free_port, gunicorn
+from tests.waiting import eventually
 
 KILLS = scale(4, 50)
 ENDS = scale(2, 20)  # of everything

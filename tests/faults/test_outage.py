@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from tests.faults.history import History, Reader, check_answers, check_rows, is_try_later, send
 from tests.faults.proxy import Proxy
 from tests.faults.scale import scale
-from tests.faults.waiting import BACK, eventually, ready, recovered
+from tests.faults.waiting import BACK, ready, recovered
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn
+from tests.waiting import eventually
 
 # Waits for the processes, so that their connections are closed when it returns.
 TERMINATE = """

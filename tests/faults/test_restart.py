@@ -14,9 +14,10 @@ from tests.faults.conftest import sign_up
 from tests.faults.history import History, check_answers, check_rows
 from tests.faults.restarting import Server, restartable
 from tests.faults.scale import scale
-from tests.faults.waiting import BACK, eventually, ready, recovered
+from tests.faults.waiting import BACK, ready, recovered
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn, postgresql
+from tests.waiting import eventually
 
 CYCLES = scale(1, 10)
 AWAY = scale(0.0, 20.0)  # seconds in each, at least

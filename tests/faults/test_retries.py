@@ -9,10 +9,11 @@ from contextlib import suppress
 from tests.faults.history import AUTHOR, RATING, History, Operation, Reader, check_rows
 from tests.faults.proxy import Proxy
 from tests.faults.scale import scale
-from tests.faults.waiting import eventually, ready
+from tests.faults.waiting import ready
 from tests.live.sockets import Answer, Connection, request
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn
+from tests.waiting import eventually
 
 TRIES = 200
 PAUSE = 0.1  # seconds between two of them

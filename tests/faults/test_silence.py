@@ -14,9 +14,10 @@ from tests.faults.history import (
 )
 from tests.faults.proxy import Proxy
 from tests.faults.scale import scale
-from tests.faults.waiting import BACK, eventually, ready, recovered
+from tests.faults.waiting import BACK, ready, recovered
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn
+from tests.waiting import eventually
 
 PROMISE = 5.0  # seconds until every request is answered, whatever the database does
 NOISE = 2.0  # times as long, on a machine that does other things meanwhile

@@ -6,9 +6,10 @@ from pathlib import Path
 from tests.deploy.instances import START, instance, venv
 from tests.faults.history import History, Reader, check_rows, send
 from tests.faults.proxy import Proxy
-from tests.faults.waiting import eventually, ready
+from tests.faults.waiting import ready
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn, free_port, gunicorn
+from tests.waiting import eventually
 
 FLIP = 2.0  # seconds until /readyz tells
 NOISE = 2.0  # times as long, on a machine that does other things meanwhile

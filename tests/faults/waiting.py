@@ -1,23 +1,13 @@
-"""Waiting for something to become true, with an end."""
+"""Waiting for the service to be well again."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
 from tests.faults.history import History, send
+from tests.waiting import eventually
 
-PAUSE = 0.05  # seconds between two looks
 BACK = 5.0  # seconds until everything works again, after whatever it was
 QUIET = 1.0  # seconds without a failure that are taken for "everything works"
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within: float) -> float:
-    """Fails where it does not become true; returns the seconds that it took."""
-    began = time.monotonic()
-    while not await condition():
-        assert time.monotonic() - began < within, "it never came true"
-        await asyncio.sleep(PAUSE)
-    return time.monotonic() - began
 
 
 def ready(url: str, status: int = 200) -> Callable[[], Awaitable[bool]]:

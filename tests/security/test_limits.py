@@ -43,11 +43,11 @@ async def test_limit_decays(app: Quart, clock: Clock) -> None:
     """One more is let through each twenty seconds, and never more than three at once."""
     for _ in range(3):
         await attempt(app)
-    clock.advance(19)
+    await clock.advance(19)
     assert [await attempt(app), await attempt(app)] == [True, False], "to half an interval"
-    clock.advance(20)
+    await clock.advance(20)
     assert [await attempt(app), await attempt(app)] == [True, False]
-    clock.advance(3600)
+    await clock.advance(3600)
     assert [await attempt(app) for _ in range(4)] == [True] * 3 + [False]
 
 
@@ -55,7 +55,7 @@ async def test_limit_refusals_do_not_count(app: Quart, clock: Clock) -> None:
     """Who goes on trying is not locked out for longer."""
     for _ in range(50):
         await attempt(app)
-    clock.advance(20)
+    await clock.advance(20)
     assert await attempt(app)
 
 
@@ -70,7 +70,7 @@ async def test_limit_at_the_same_moment(app: Quart, clock: Clock) -> None:
 async def test_limit_clock_going_back(app: Quart, clock: Clock) -> None:
     """A clock that is set back neither locks people out for long nor gives a negative time."""
     await attempt(app)
-    clock.advance(-5)
+    await clock.advance(-5)
     async with app.app_context(), db.read() as connection:
         await limits.take(connection, THREE.of("somebody"))
         with pytest.raises(TooManyRequestsError) as caught:
@@ -84,7 +84,7 @@ async def test_limit_keeps_no_address(app: Quart, clock: Clock) -> None:
     [(key,)] = await rows(app, RateLimit.key)
     assert len(key) == 32
     assert b"192.0.2.1" not in key
-    clock.advance(3600)
+    await clock.advance(3600)
     async with app.app_context(), db.read() as connection:
         await limits.delete_expired(connection)
     assert await count(app, RateLimit) == 0

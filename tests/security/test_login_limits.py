@@ -1,7 +1,5 @@
 """How often signing in may be tried, and by whom."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from quart import Quart, Response
 
@@ -27,14 +25,6 @@ def _quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.security.passwords.MEMORY_KIB", 8)
     monkeypatch.setattr("service.security.passwords.PASSES", 1)
     monkeypatch.setattr("service.security.passwords._nobodys_hash", lambda argon2: "")
-
-
-@pytest.fixture
-async def second_app(settings: Settings) -> AsyncIterator[Quart]:
-    """Another process of the service, on the same database."""
-    app = create_app(settings)
-    async with app.test_app():
-        yield app
 
 
 async def fail(app: Quart, email: str = EMAIL, address: str = "192.0.2.1") -> Response:
@@ -104,7 +94,7 @@ async def test_login_answer_at_the_limit(app: Quart, clock: Clock) -> None:
     seconds = int(response.headers["Retry-After"])
     assert 1 <= seconds <= LOGIN_PER_ACCOUNT.period
     assert f"Please try again in {seconds} second" in await text_of(response)
-    clock.advance(seconds)
+    await clock.advance(seconds)
     assert (await succeed(app)).status_code == 303
 
 

@@ -9,7 +9,7 @@ from quart import Quart, Response
 from sqlalchemy import delete, update
 
 from service import db, housekeeping
-from service.models import Session, User, utc_now
+from service.models import DatabaseNow, Session, User
 from tests.people import PASSWORD, Browser, Person, add_person, add_user, count, rows
 from tests.production import production, secure_browser
 
@@ -28,7 +28,7 @@ def cookies(response: Response) -> dict[str, Morsel[str]]:
 
 async def expire(app: Quart, ago: timedelta) -> None:
     async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Session).values(expires_at=utc_now() - ago))
+        await session.execute(update(Session).values(expires_at=DatabaseNow(-ago)))
 
 
 @pytest.mark.parametrize("signed_in_as", ["nobody", "herself", "bob"])

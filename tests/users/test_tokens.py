@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from service import db
 from service.limiting import LOGIN_PER_ACCOUNT
-from service.models import AccessToken, Base, utc_now
+from service.models import AccessToken, Base, DatabaseNow
 from service.users.tokens import MAX_TOKENS
 from tests.log_output import under_gunicorn
 from tests.markup import parse
@@ -120,7 +120,7 @@ async def test_tokens_list(app: Quart, alice: Person, bob: Person) -> None:
 async def test_tokens_list_tells(app: Quart, alice: Person) -> None:
     await has_tokens(app, alice, "Backup")
     assert "Never used" in await alice.page(PATH)
-    now = utc_now().replace(year=2031, month=3, day=5, hour=14, minute=7)
+    now = datetime(2031, 3, 5, 14, 7, tzinfo=UTC)
     await change(app, created_at=now, expires_at=now + timedelta(days=30), last_used_at=now)
     page = await alice.page(PATH)
     assert "Read your books, change your books" in page
@@ -130,7 +130,7 @@ async def test_tokens_list_tells(app: Quart, alice: Person) -> None:
 
 async def test_tokens_list_without_expired(app: Quart, alice: Person) -> None:
     [token_id] = await has_tokens(app, alice, "Backup")
-    await change(app, expires_at=utc_now())
+    await change(app, expires_at=DatabaseNow())
     assert "You have no tokens yet." in await alice.page(PATH)
     assert (await alice.get(f"{PATH}/{token_id}/revoke")).status_code == 404
     assert (await alice.post(f"{PATH}/{token_id}/revoke")).status_code == 404

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from quart import Quart, Response
 
 from service import db
-from service.models import AccessToken
 from service.users import tokens
 from service.users.forms import TokenWish
 from tests.people import ORIGIN, PASSWORD, Browser, Person
@@ -40,12 +39,12 @@ async def make(person: Person, **fields: Any) -> str:
 
 async def has_tokens(app: Quart, person: Person, *names: str) -> list[int]:
     """Give somebody tokens without going through the pages; returns their ids."""
-    rows: list[AccessToken] = []
+    ids = []
     async with app.app_context(), db.transaction() as session:
         for name in names:
             made = await tokens.make_token(session, person.id, TokenWish(name=name))
-            rows.append(made.row)
-    return [row.id for row in rows]
+            ids.append(made.row.id)
+    return ids
 
 
 async def call(app: Quart, text: str, path: str = "/api/v1/books") -> int:
