@@ -1,6 +1,7 @@
 """What a rule may refuse, whatever door the request came through; `service.errors` answers them."""
 
 from dataclasses import dataclass
+from math import ceil
 
 
 class ServiceError(Exception):
@@ -69,12 +70,17 @@ class InvalidInputError(ServiceError):
         self.errors = errors
 
 
+def whole_seconds(seconds: float) -> int:
+    """Rounded up, but for less than half a millisecond, which is noise of adding up floats."""
+    return ceil(round(seconds, 3))
+
+
 class TryLaterError(ServiceError):
-    """It would work later: `retry_after` is in whole seconds, at least 1."""
+    """It would work later: `retry_after` is in whole seconds, rounded up, at least 1."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
-        self.retry_after = max(1, round(retry_after + 0.5))
+        self.retry_after = max(1, whole_seconds(retry_after))
 
 
 class TooManyRequestsError(TryLaterError):

@@ -6,7 +6,6 @@ Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF 
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from math import ceil
 from typing import Any, TypeVar
 
 from quart import Quart, g, request
@@ -14,6 +13,7 @@ from quart.typing import ResponseTypes
 
 from service import db
 from service.context import get_settings
+from service.exceptions import whole_seconds
 from service.logs import warn_seldom
 from service.security import limits
 from service.security.client_address import client_address, limit_key
@@ -43,7 +43,8 @@ def init_app(app: Quart) -> None:
                 f'"{limit.name}";q={limit.count};w={limit.period:g}' for limit, _, _ in standings
             )
             response.headers["RateLimit"] = ", ".join(
-                f'"{limit.name}";r={left};t={ceil(reset)}' for limit, left, reset in standings
+                f'"{limit.name}";r={left};t={whole_seconds(reset)}'
+                for limit, left, reset in standings
             )
         return response
 

@@ -91,11 +91,20 @@ async def test_login_answer_at_the_limit(app: Quart, clock: Clock) -> None:
     await statuses(app, LOGIN_PER_ACCOUNT.count)
     response = await succeed(app)
     assert response.status_code == 429
-    seconds = int(response.headers["Retry-After"])
-    assert 1 <= seconds <= LOGIN_PER_ACCOUNT.period
-    assert f"Please try again in {seconds} second" in await text_of(response)
+    seconds = int(LOGIN_PER_ACCOUNT.interval)
+    assert response.headers["Retry-After"] == str(seconds)
+    assert f"Please try again in {seconds} seconds." in await text_of(response)
     await clock.advance(seconds)
     assert (await succeed(app)).status_code == 303
+
+
+@pytest.mark.parametrize(("later", "told"), [(0.4, 30), (1, 29), (1.5, 29), (14, 16)])
+async def test_login_answer_later(app: Quart, clock: Clock, later: float, told: int) -> None:
+    """What is left to wait is rounded up, and by no more than that."""
+    await statuses(app, LOGIN_PER_ACCOUNT.count)
+    await clock.advance(later)
+    refused = await fail(app)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, str(told))
 
 
 async def test_login_successes_do_not_count(app: Quart, clock: Clock) -> None:
