@@ -4,16 +4,25 @@ Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF 
 (draft-ietf-httpapi-ratelimit-headers-10).
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, TypeVar
 
-from quart import Quart, g, request
+from quart import Quart, current_app, g, request
 from quart.typing import ResponseTypes
+from werkzeug.exceptions import HTTPException
 
 from service import db
 from service.context import get_settings
-from service.exceptions import whole_seconds
+from service.exceptions import (
+    DatabaseUnavailableError,
+    ServiceError,
+    TooManyRequestsError,
+    TryLaterError,
+    whole_seconds,
+)
 from service.logs import warn_seldom
 from service.security import limits
 from service.security.client_address import client_address, limit_key
@@ -30,6 +39,7 @@ WRITES_PER_USER = Limit("write-user", 300, 60)
 # Of tokens and sessions: for each token, and for all sessions of a person. By itself, because
 # whoever has stolen a token must not keep its owner from ending it.
 REVOCATIONS = Limit("revoke", 300, 60)
+_PAUSES = (0, 1, 2, 4, 8)  # seconds before each try to give back an attempt
 
 
 def init_app(app: Quart) -> None:
@@ -90,11 +100,89 @@ async def take(*buckets: Bucket, cost: int = 1) -> None:
             await limits.take(connection, *buckets, cost=cost, standings=_standings())
 
 
+async def take_more(bucket: Bucket, cost: int) -> None:
+    """Count an attempt that `take` has counted already as `cost` attempts more.
+
+    Raises TooManyRequestsError; then nothing of the attempt is counted.
+    """
+    if cost:
+        try:
+            await take(bucket, cost=cost)
+        except TooManyRequestsError:
+            await give_back(bucket)
+            raise
+
+
 async def give_back(*buckets: Bucket, cost: int = 1) -> None:
-    """Uncount an attempt that turned out to be a good one."""
-    if get_settings().rate_limits:
+    """Uncount an attempt that turned out to be a good one; later, where that fails now."""
+    if not get_settings().rate_limits or not cost:
+        return
+    left = list(buckets)
+    try:
         async with db.read() as connection:
-            await limits.give_back(connection, *buckets, cost=cost, standings=_standings())
+            while left:
+                await limits.give_back(connection, left[0], cost=cost, standings=_standings())
+                del left[0]
+    except DatabaseUnavailableError:
+        _give_back_beside(left, cost)
+    except asyncio.CancelledError:
+        _give_back_beside(left, cost)
+        raise
+
+
+@asynccontextmanager
+async def counted(*buckets: Bucket) -> AsyncIterator[None]:
+    """Count an attempt in each bucket, unless the block fails for a reason of ours.
+
+    Raises TooManyRequestsError.
+    """
+    for number, bucket in enumerate(buckets):
+        async with not_counting_failures(*buckets[:number]):
+            await take(bucket)
+    async with not_counting_failures(*buckets):
+        yield
+
+
+@asynccontextmanager
+async def not_counting_failures(*buckets: Bucket, cost: int = 1) -> AsyncIterator[None]:
+    """Uncount what was counted for the block where it fails for a reason of ours.
+
+    A wrong password or a malformed request is the caller's. A database that does not answer, an
+    overload, a stop of this process and any error that nobody foresaw are ours. So is another
+    limit that is full, since that attempt came to nothing.
+    """
+    try:
+        yield
+    except (DatabaseUnavailableError, asyncio.CancelledError):
+        _give_back_beside(buckets, cost)
+        raise
+    except Exception as error:
+        if not _is_of_caller(error):
+            await give_back(*buckets, cost=cost)
+        raise
+
+
+def _give_back_beside(buckets: Sequence[Bucket], cost: int) -> None:
+    """Uncount beside the request, which cannot wait for the database to answer again."""
+    if get_settings().rate_limits and cost:
+        for bucket in buckets:
+            current_app.add_background_task(_give_back_later, bucket, cost)
+
+
+def _is_of_caller(error: BaseException) -> bool:
+    if isinstance(error, TryLaterError):
+        return False
+    return isinstance(error, ServiceError | HTTPException)
+
+
+async def _give_back_later(bucket: Bucket, cost: int) -> None:
+    """Uncount as soon as the database answers. A limit forgets by itself what is older."""
+    for pause in _PAUSES:
+        await asyncio.sleep(pause)
+        with suppress(DatabaseUnavailableError):
+            async with db.read() as connection:
+                await limits.give_back(connection, bucket, cost=cost)
+            return
 
 
 def _standings() -> Standings:

@@ -15,7 +15,7 @@ from service.auth import renew_session
 from service.context import get_password_hasher, get_settings
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Shape, Time
-from service.limiting import REGISTRATIONS_PER_ADDRESS, client_key, take
+from service.limiting import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
@@ -90,14 +90,14 @@ class UserPatch(Shape, frozen=True, kw_only=True):
 )
 async def register(body: NewUser) -> Response:
     """Make an account. It has no token yet."""
-    await take(REGISTRATIONS_PER_ADDRESS.of(client_key()))
-    user = await accounts.new_user(
-        Registration(email=body.email, password=body.password, confirm=body.password),
-        get_password_hasher(),
-        min_password_length=get_settings().password_min_length,
-    )
-    async with db.transaction() as session:
-        await accounts.register(session, user)
+    async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
+        user = await accounts.new_user(
+            Registration(email=body.email, password=body.password, confirm=body.password),
+            get_password_hasher(),
+            min_password_length=get_settings().password_min_length,
+        )
+        async with db.transaction() as session:
+            await accounts.register(session, user)
     made = UserOut(user.id, user.email, user.registered_on)
     return answer(made, 201, {"Location": "/api/v1/me"})
 

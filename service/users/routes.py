@@ -12,8 +12,8 @@ from service.forms import Form, check_text
 from service.limiting import (
     REGISTRATIONS_PER_ADDRESS,
     client_key,
+    counted,
     limited_inside,
-    take,
     unlimited,
 )
 from service.models import PASSWORD_MAX_LENGTH
@@ -52,16 +52,16 @@ async def register() -> Response:
     if answer := await _if_signed_in():
         return answer
     texts = await request.form
-    await take(REGISTRATIONS_PER_ADDRESS.of(client_key()))
     try:
-        user = await accounts.new_user(
-            check_text(Registration, texts),
-            get_password_hasher(),
-            min_password_length=get_settings().password_min_length,
-        )
-        async with db.transaction() as session:
-            await accounts.register(session, user)
-            await sign_in(session, user.id)
+        async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
+            user = await accounts.new_user(
+                check_text(Registration, texts),
+                get_password_hasher(),
+                min_password_length=get_settings().password_min_length,
+            )
+            async with db.transaction() as session:
+                await accounts.register(session, user)
+                await sign_in(session, user.id)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "The account could not be made.")
         return _registration_page(form, status=422)

@@ -7,9 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db
 from service.context import get_password_hasher
-from service.exceptions import OverloadedError, TooManyRequestsError
-from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, client_key, give_back, take
-from service.security.limits import Bucket
+from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, client_key, counted, give_back
 from service.users import accounts, queries
 from service.users.accounts import WrongCredentialsError
 from service.users.queries import Account
@@ -25,38 +23,37 @@ async def verified(email: str, password: str) -> AsyncIterator[tuple[AsyncSessio
     No connection is held while the password is hashed, and nobody changes it before the transaction
     ends. Raises WrongCredentialsError and TooManyRequestsError.
     """
-    address = LOGIN_PER_ADDRESS.of(client_key())
-    buckets: tuple[Bucket, ...] = (address, LOGIN_PER_ACCOUNT.of(accounts.fold_email(email)))
-    await take(address)
-    try:
-        await take(buckets[1])
-    except TooManyRequestsError:
-        await give_back(address)  # it learned nothing, and others share the address
-        raise
-    for attempt in range(1, _ATTEMPTS + 1):
-        async with db.read() as connection:
-            found = await accounts.find_account(connection, email)
-        try:
-            account, new_hash = await accounts.verify(found, password, get_password_hasher())
-        except OverloadedError:
-            await give_back(*buckets)
-            raise
-        # Before the work: the password was right whatever becomes of that, and what is done by then
-        # must not be answered with a failure to give back.
-        await give_back(*buckets)
-        buckets = ()
+    buckets = (
+        LOGIN_PER_ADDRESS.of(client_key()),
+        LOGIN_PER_ACCOUNT.of(accounts.fold_email(email)),
+    )
+    async with counted(*buckets):
+        account, new_hash = await _verify(email, password)
+    # Before the work: the password was right whatever becomes of that, and what is done by then
+    # must not be answered with a failure to give back.
+    await give_back(*buckets)
+    for last in [*[False] * (_ATTEMPTS - 1), True]:
         async with db.transaction() as session:
             try:
                 await hold(session, account)
             except WrongCredentialsError:
-                if attempt == _ATTEMPTS:
+                if last:
                     raise
-                continue  # changed, or only hashed anew by another sign-in: look again
-            if new_hash is not None:
-                await queries.set_password_hash(session, account.id, new_hash)
-                account = account._replace(password_hashed=new_hash)
-            yield session, account
-            return
+            else:
+                if new_hash is not None:
+                    await queries.set_password_hash(session, account.id, new_hash)
+                    account = account._replace(password_hashed=new_hash)
+                yield session, account
+                return
+        # Changed, or only hashed anew by another sign-in: look again.
+        account, new_hash = await _verify(email, password)
+
+
+async def _verify(email: str, password: str) -> tuple[Account, str | None]:
+    """The account of these credentials, and a new hash to keep where its own is outdated."""
+    async with db.read() as connection:
+        found = await accounts.find_account(connection, email)
+    return await accounts.verify(found, password, get_password_hasher())
 
 
 async def hold(session: AsyncSession, account: Account, *, whole: bool = False) -> None:
