@@ -10,7 +10,7 @@ def init_app(app: Quart, settings: Settings) -> None:
     """Keep the settings, and a hasher whose threads end with serving."""
     app.extensions["settings"] = settings
     app.testing = settings.config_type == "testing"
-    hasher = app.extensions["password_hasher"] = PasswordHasher()
+    hasher = app.extensions["password_hasher"] = PasswordHasher(settings.web_concurrency)
 
     @app.after_serving
     async def close() -> None:

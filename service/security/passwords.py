@@ -1,33 +1,34 @@
 """Password hashes: argon2id for new ones, Werkzeug's of the Flask application still verified.
 
-Hashing takes a core and 19 MiB for some 20 ms, so it runs in a few threads beside the event loop,
-and only so many may wait for them.
+Hashing takes a core and 19 MiB for some 20 ms, so it runs in a few threads that give way to the
+event loop.
 """
 
-import asyncio
-import os
 import time
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TypeVar
+from functools import cache, partial
 
 from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.exceptions import OverloadedError
+from service.cores import available_cores
+from service.threads import GentleThreads
 
 # OWASP's password storage cheat sheet: argon2id with 19 MiB, two passes, one lane.
 MEMORY_KIB = 19_456
 PASSES = 2
 LANES = 1
 
-THREADS = max(1, min(2, os.cpu_count() or 1))
-MAX_WAITING = 40  # under a second's work for two threads of an ordinary core
+MAX_THREADS = 2  # of one process, so 38 MiB of its memory
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Work:
+    """Seconds that a verification took on the clock, and of the processor; without waiting."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,55 +37,43 @@ class Verdict:
 
     right: bool
     outdated: bool = False
-    seconds: float = 0.0  # what finding out took, without the waiting
+    work: Work = Work()
 
 
 class PasswordHasher:
-    """Hashes and verifies beside the event loop; raises OverloadedError when too many wait."""
+    """Hashes and verifies beside the event loop; raises OverloadedError when too many wait.
 
-    def __init__(self) -> None:
+    `processes` is how many processes share the cores.
+    """
+
+    def __init__(self, processes: int = 1) -> None:
         self._argon2 = Argon2(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing")
-        self._waiting = 0
+        self.threads = GentleThreads(
+            thread_count(available_cores(), processes),
+            name="hashing",
+            refusal="Too many people are signing in at this moment.",
+        )
 
     async def hash(self, password: str) -> str:
         """The argon2id hash of a password's NFKC form, with a salt of its own."""
-        return await self._run(lambda: self._argon2.hash(normalise(password)))
+        return await self.threads.run(partial(self._argon2.hash, normalise(password)))
 
     async def verify(self, password: str, hashed: str | None) -> Verdict:
         """Whether the hash is the password's. None, for no account, takes the work and is wrong.
 
         A hash that is none, such as an operator's `!`, is wrong too.
         """
-        return await self._run(lambda: self._timed_verify(password, hashed))
-
-    @property
-    def running(self) -> int:
-        """How many passwords have a thread."""
-        return min(self._waiting, THREADS)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for one."""
-        return self._waiting - self.running
+        return await self.threads.run(partial(self._timed_verify, password, hashed))
 
     def close(self) -> None:
         """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= THREADS + MAX_WAITING:
-            raise OverloadedError("Too many people are signing in at this moment.", retry_after=2)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1
+        self.threads.close()
 
     def _timed_verify(self, password: str, hashed: str | None) -> Verdict:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.thread_time()
         verdict = self._verify(password, hashed)
-        return replace(verdict, seconds=time.perf_counter() - started)
+        work = Work(time.perf_counter() - started, time.thread_time() - worked)
+        return replace(verdict, work=work)
 
     def _verify(self, password: str, hashed: str | None) -> Verdict:
         if hashed is not None and hashed.startswith(("scrypt:", "pbkdf2:")):
@@ -100,6 +89,11 @@ class PasswordHasher:
             return self._argon2.verify(hashed, normalise(password))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def thread_count(cores: float, processes: int) -> int:
+    """How many threads each process hashes in: its share of the cores, but one at least."""
+    return max(1, min(MAX_THREADS, int(cores / processes)))
 
 
 def normalise(password: str) -> str:

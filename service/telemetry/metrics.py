@@ -97,8 +97,8 @@ class Metrics:
         self._pool_size.set(pool.size())
         self._pool_checked_out.set(pool.checkedout())
         self._pool_overflow.set(max(0, pool.overflow()))  # it counts from below zero
-        self._hashing_running.set(hasher.running)
-        self._hashing_waiting.set(hasher.waiting)
+        self._hashing_running.set(hasher.threads.running)
+        self._hashing_waiting.set(hasher.threads.waiting)
         for metric in self._process.collect():
             value = metric.samples[0].value
             if metric.name in self._process_now:

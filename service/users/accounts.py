@@ -124,7 +124,8 @@ async def verify(
     """
     hashed = None if account is None else account.password_hashed
     verdict = await hasher.verify(password, hashed)
+    _failures.note(verdict.work)
     if account is None or not verdict.right:
-        await _failures.hold(verdict.seconds)
+        await _failures.hold(verdict.work)
         raise WrongCredentialsError("Incorrect login credentials.")
     return account, await hasher.hash(password) if verdict.outdated else None

@@ -1,4 +1,4 @@
-"""Password hashes: those of the Flask application, their renewal, and the queue for the threads."""
+"""Password hashes: those of the Flask application, their renewal, and the threads for them."""
 
 import asyncio
 import threading
@@ -12,7 +12,8 @@ from werkzeug.security import generate_password_hash
 
 from service.exceptions import OverloadedError
 from service.models import RateLimit, Session, User
-from service.security.passwords import MAX_WAITING, THREADS, PasswordHasher, Verdict
+from service.security.passwords import MAX_THREADS, PasswordHasher, Verdict, thread_count
+from service.threads import MAX_WAITING, GentleThreads
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
 
 EMAIL = "carol@example.com"
@@ -168,11 +169,30 @@ class Gate:
         monkeypatch.setattr(PasswordHasher, "_verify", verify)
 
 
+@pytest.mark.parametrize(
+    ("cores", "processes", "threads"),
+    [(0.1, 1, 1), (0.5, 2, 1), (1, 1, 1), (2, 1, 2), (2, 2, 1), (3, 2, 1), (4, 2, 2), (64, 1, 2)],
+)
+def test_thread_count(cores: float, processes: int, threads: int) -> None:
+    """Each process has its share of the cores, one thread at least, and memory for two."""
+    assert thread_count(cores, processes) == threads
+
+
+async def test_threads_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine gives decides, not how many cores it has."""
+    monkeypatch.setattr("service.security.passwords.available_cores", lambda: 0.1)
+    assert PasswordHasher().threads.count == 1
+    monkeypatch.setattr("service.security.passwords.available_cores", lambda: 8.0)
+    assert PasswordHasher().threads.count == 2
+    assert PasswordHasher(processes=8).threads.count == 1
+
+
 async def test_queue_is_bounded(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes when too many wait is told to try later, at once; the others get answers."""
     gate = Gate(monkeypatch)
+    threads = hasher.threads.count
     waiting = [
-        asyncio.create_task(hasher.verify(PASSWORD, None)) for _ in range(THREADS + MAX_WAITING)
+        asyncio.create_task(hasher.verify(PASSWORD, None)) for _ in range(threads + MAX_WAITING)
     ]
     await asyncio.sleep(0)
     try:
@@ -183,7 +203,7 @@ async def test_queue_is_bounded(hasher: PasswordHasher, monkeypatch: pytest.Monk
     finally:
         gate.opened.set()
     assert not any(verdict.right for verdict in await asyncio.gather(*waiting))
-    assert len(gate.threads) <= THREADS
+    assert len(gate.threads) <= threads
     assert not (await hasher.verify(PASSWORD, None)).right
 
 
@@ -192,7 +212,7 @@ async def test_queue_full_page(
     app: Quart, nobody: Browser, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """503 that says when to try again, and the attempt to sign in is not held against anybody."""
-    monkeypatch.setattr("service.security.passwords.MAX_WAITING", -THREADS)
+    monkeypatch.setattr("service.threads.MAX_WAITING", -MAX_THREADS)
     response = await nobody.post(path, RIGHT | {"confirm": PASSWORD})
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
@@ -207,8 +227,9 @@ async def test_hashing_does_not_hold_up_others(
 ) -> None:
     """While every thread works on somebody's password, pages come as ever."""
     gate = Gate(monkeypatch)
-    signing_in = [asyncio.create_task(Browser(app).post("/login", RIGHT)) for _ in range(THREADS)]
-    while len(gate.threads) < THREADS:
+    threads = app.extensions["password_hasher"].threads.count
+    signing_in = [asyncio.create_task(Browser(app).post("/login", RIGHT)) for _ in range(threads)]
+    while len(gate.threads) < threads:
         assert (await nobody.get("/livez")).status_code == 200
     assert (await alice.get("/books/")).status_code == 200
     assert not any(task.done() for task in signing_in)
@@ -223,7 +244,7 @@ async def test_long_password_is_not_hashed(
 ) -> None:
     """What is too long to be a password costs neither processor nor memory."""
     called = []
-    monkeypatch.setattr(PasswordHasher, "_run", lambda *args: called.append(args))
+    monkeypatch.setattr(GentleThreads, "run", lambda *args: called.append(args))
     await add_user(app, EMAIL)
     for path in ("/login", "/register"):
         form = {"email": EMAIL, "password": "p" * size, "confirm": "p" * size}

@@ -16,7 +16,7 @@ from service.app import create_app
 from service.config import Settings
 from service.guards import MAX_BODY
 from service.security.headers import HEADERS
-from service.security.passwords import THREADS, PasswordHasher
+from service.security.passwords import PasswordHasher
 from tests.people import Person
 from tests.servers import ROOT
 from tests.telemetry.exposition import AUTHORIZATION, TOKEN, requests, scrape, value, values
@@ -222,11 +222,12 @@ async def test_hashing_queue(app: Quart, monkeypatch: pytest.MonkeyPatch) -> Non
     go_on = Event()
     monkeypatch.setattr(PasswordHasher, "_matches", lambda *_: go_on.wait(20))
     hasher: PasswordHasher = app.extensions["password_hasher"]
-    verifying = [asyncio.create_task(hasher.verify("a", "$argon2x")) for _ in range(THREADS + 3)]
+    threads = hasher.threads.count
+    verifying = [asyncio.create_task(hasher.verify("a", "$argon2x")) for _ in range(threads + 3)]
     try:
         await asyncio.sleep(0)
         found = await scrape(app)
-        assert value(found, "readlog_password_hashing_running") == THREADS
+        assert value(found, "readlog_password_hashing_running") == threads
         assert value(found, "readlog_password_hashing_waiting") == 3
     finally:
         go_on.set()
