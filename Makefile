@@ -44,7 +44,7 @@ format: $(VENV)/dev ## Put the code in its format, and mend what can be mended
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/dev ## Measure speed, starts and memory beside a synchronous Flask twin (five minutes)
+bench: $(VENV)/dev ## Measure speed, starts and memory beside its peers (ten minutes; needs wrk)
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: coverage

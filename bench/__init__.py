@@ -1,7 +1,15 @@
-"""How fast the service answers, beside a Flask twin on the same machine: `python -m bench`.
+"""Measures the service beside its peers on one PostgreSQL: `python -m bench`, or `make bench`.
 
-`peers/` holds the applications compared and `peers/__init__.py` their list: add yours there.
-`data` fills the database, `load` is the client, `rounds` measures, with `cpu` for the servers'
-processor time, `starts` and `memory` what their names say, and `report` prints. A measurement of
-another kind gets a module of its own beside `rounds`.
+| module | what is in it |
+|---|---|
+| `rows` | the requests that are measured, each with the statuses that are right |
+| `peers/` | the applications that are compared; `peers/__init__` lists them, add yours there |
+| `data`, `serving` | one database for each schema; each peer started, signed in to and compared |
+| `requests`, `wrk` | the closed-loop client: wrk, driven by `wrk.lua` |
+| `rounds`, `storm`, `overload`, `starts`, `imports`, `memory` | one kind of measurement each |
+| `arrivals` | the open-loop client, for `overload` alone |
+| `processor`, `machine` | processor time of processes; the facts of the machine |
+| `figures`, `tables` | medians and ratios; Markdown tables of them |
+
+A measurement of another kind gets a module of its own beside `rounds`.
 """

@@ -1,155 +1,200 @@
-"""Compares the service with its peers: `python -m bench --help`.
+"""Compares the service with its peers on one PostgreSQL: `python -m bench --help`.
 
-The figures of one machine say little about another, and those of a shared machine little about
-themselves: server, database and client compete for the same cores. Only the ratios mean
-anything, since the peers are measured in turn, seconds apart, and compared round by round.
-Noise distorts "cpu ms" least: the processor time of gunicorn and its workers for each request,
-in milliseconds. Both ratios are above 1 where the service does better.
+Server, database and client compete for the same cores, and others may use them too. So only
+ratios within one run mean anything: peers are measured in turn, seconds apart, and compared round
+by round. "server ms" is the processor time of gunicorn and its workers for an answer, and
+"database ms" that of PostgreSQL; others on the machine distort these least. "client %" is the part
+of the machine that the client took. Figures are medians, with least and most in brackets.
 
-Starts and memory are the other way round: below 1 is better. RSS counts in each worker what all
-of them share, PSS a part of it; "all" is the PSS of gunicorn and its workers, what a platform's
-limit is about. "cpu ms" of a start is what all of its processes took until each was there. Five
-minutes with the options as they are.
+In the first table both ratios are above 1 where the service does better; those of starts and
+memory are below 1. RSS counts in each worker what all of them share, PSS a part of it; "all" is
+the PSS of gunicorn and its workers. About ten minutes with the options as they are.
 """
 
-import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
 from subprocess import SubprocessError
 from textwrap import fill
 
-from bench import memory, starts
-from bench.data import database
-from bench.load import Seen
+from bench import memory, tables, wrk
+from bench.data import Database, databases
+from bench.imports import Import, measure_import
+from bench.machine import facts
 from bench.memory import Memory
-from bench.peers import LIST, OURS, PEERS, ROUTES, UNCHANGED, WELCOME, Peer
-from bench.report import (
-    Figures,
-    Results,
-    facts,
-    memory_table,
-    starts_table,
-    table,
-    unchanged_table,
-)
-from bench.rounds import BenchError, Plan, Running, measure, serving, sign_in_again
-from bench.starts import Start
+from bench.options import Options, parsed
+from bench.overload import Overload, measure_overload
+from bench.processor import cores
+from bench.rounds import Measured, measure
+from bench.rows import API_304, API_LIST, WELCOME
+from bench.serving import BenchError, Running, serving
+from bench.starts import Start, measure_start
+from bench.storm import Storm, measure_storm
+from bench.wrk import WrkError
 from tests.servers import ServerError, postgresql
 
-Starts = dict[str, list[Start]]  # by peer, ours first
-Memories = dict[str, dict[str, list[Memory]]]  # by state, then by peer
+
+@dataclass
+class Results:
+    """What was measured, by peer; the service comes first everywhere."""
+
+    rows: dict[str, dict[str, list[Measured]]] = field(default_factory=dict)
+    storms: dict[str, list[Storm]] = field(default_factory=dict)
+    overloads: dict[str, Overload] = field(default_factory=dict)
+    starts: dict[str, list[Start]] = field(default_factory=dict)
+    imports: dict[str, list[Import]] = field(default_factory=dict)
+    memory: dict[str, dict[str, list[Memory]]] = field(default_factory=dict)  # by state, by peer
 
 
-def main() -> int:
-    """Exit code 1 when anything else was answered than should be, or the answers differ."""
-    options = _options()
-    plan = Plan(options.rounds, options.seconds, options.connections)
-    peers = [OURS, *(PEERS[name] for name in options.peers)]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 when anything else was answered than should be, or wrk is not installed."""
+    options = parsed(arguments, __doc__ or "")
     try:
-        with postgresql() as server_url, database(server_url, peers) as url:
-            started = _start(peers, url, options.starts)
-            with serving(peers, url) as running:
-                results = _measure(running, options.routes, plan)
-                memories = _idle(started) | _loaded(running, plan)
-    except (BenchError, ServerError, SubprocessError) as error:
+        wrk.check_installed()
+        with postgresql() as server_url, databases(server_url, options.peers) as made:
+            results = _measure(options, made)
+    except (BenchError, WrkError, ServerError, SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    _print(results, started, memories, plan, options.json)
+    _print(results, options)
     return 0
 
 
-def _start(peers: Sequence[Peer], url: str, rounds: int) -> Starts:
-    peers = [peer for peer in peers if WELCOME in peer.routes]
-    seen: Starts = {peer.name: [] for peer in peers}
-    for number in range(rounds):
-        sys.stderr.write(f"start {number + 1} of {rounds}\n")
+def _measure(options: Options, made: Mapping[str, Database]) -> Results:
+    results = Results()
+    if options.wants("imports"):
+        results.imports = _imports(options)
+    if options.wants("starts"):
+        results.starts = _starts(options, made)
+        results.memory |= _idle(results.starts)
+    if options.serving:
+        with serving(options.serving, made) as running:
+            _rounds(options, running, results)
+            if options.wants("memory"):
+                results.memory |= _loaded(options, running)
+    if options.wants("overload"):
+        for peer in options.releases:
+            _tell(f"overload of {peer.name}")
+            seconds = options.overload_seconds
+            results.overloads[peer.name] = measure_overload(peer, made, options.plan, seconds)
+    return results
+
+
+def _imports(options: Options) -> dict[str, list[Import]]:
+    found: dict[str, list[Import]] = defaultdict(list)
+    for number in range(options.starts):
+        _tell(f"import {number + 1} of {options.starts}")
+        for peer in options.releases:
+            found[peer.name].append(measure_import(peer))
+    return {peer: rounds[1:] for peer, rounds in found.items()}
+
+
+def _starts(options: Options, made: Mapping[str, Database]) -> dict[str, list[Start]]:
+    found: dict[str, list[Start]] = defaultdict(list)
+    peers = [peer for peer in options.peers if WELCOME in peer.rows]
+    for number in range(options.starts):
+        _tell(f"start {number + 1} of {options.starts}")
         for peer in peers:
-            seen[peer.name].append(starts.measure(peer, url))
-    return {peer: found[1:] for peer, found in seen.items()}
+            found[peer.name].append(measure_start(peer, made[peer.name]))
+    return {peer: rounds[1:] for peer, rounds in found.items()}
 
 
-def _measure(running: Sequence[Running], routes: Sequence[str], plan: Plan) -> Results:
-    seen: dict[str, dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
+def _rounds(options: Options, running: Sequence[Running], results: Results) -> None:
+    rows: dict[str, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
+    storms: dict[str, list[Storm]] = defaultdict(list)
+    plan = options.plan
+    if not options.rows and not options.wants("storm"):
+        return
     for number in range(plan.rounds):
-        sys.stderr.write(f"round {number + 1} of {plan.rounds}\n")
-        for route in (route for route in ROUTES if route.name in routes):
-            for each in running:
-                if route in each.peer.routes:
-                    seen[route.name][each.peer.name].append(measure(each, route, plan))
-    return {
-        route: {peer: Figures.of(rounds[1:]) for peer, rounds in by_peer.items()}
-        for route, by_peer in seen.items()
-    }
+        _tell(f"round {number + 1} of {plan.rounds}")
+        for row in options.rows:
+            for each in (each for each in running if row in each.peer.rows):
+                rows[row.name][each.peer.name].append(measure(each, row, plan))
+        if options.wants("storm"):
+            for each in (each for each in running if each.peer.is_service):
+                storms[each.peer.name].append(measure_storm(each, plan))
+    for row_name, by_peer in rows.items():
+        results.rows[row_name] = {peer: rounds[1:] for peer, rounds in by_peer.items()}
+    results.storms = {peer: rounds[1:] for peer, rounds in storms.items()}
 
 
-def _idle(started: Starts) -> Memories:
+def _idle(started: Mapping[str, Sequence[Start]]) -> dict[str, dict[str, list[Memory]]]:
     found = {peer: [one.idle for one in rounds if one.idle] for peer, rounds in started.items()}
     return {"idle": found} if all(found.values()) else {}
 
 
-def _loaded(running: Sequence[Running], plan: Plan) -> Memories:
+def _loaded(options: Options, running: Sequence[Running]) -> dict[str, dict[str, list[Memory]]]:
     """After the rounds; while people sign in without a pause; and when they have done so."""
-    found: Memories = defaultdict(dict)
+    found: dict[str, dict[str, list[Memory]]] = defaultdict(dict)
     for each in running:
-        states = {
-            "after the rounds": memory.of(each.server.pid),
-            "signing in": sign_in_again(each, plan),
-            "after signing in": memory.of(each.server.pid),
-        }
+        states = {"after the rounds": memory.of(each.server.pid)}
+        if each.peer.has_pages:
+            states["signing in"] = memory.while_signing_in(each, options.plan)
+            states["after signing in"] = memory.of(each.server.pid)
         for state, seen in states.items():
             if seen is not None:
                 found[state][each.peer.name] = [seen]
     return dict(found)
 
 
-def _print(
-    results: Results, started: Starts, memories: Memories, plan: Plan, file: Path | None
-) -> None:
-    about = facts() | asdict(plan)
-    client = max(it.client for by_peer in results.values() for it in by_peer.values())
+def _tell(progress: str) -> None:
+    sys.stderr.write(f"{progress}\n")
+
+
+def _print(results: Results, options: Options) -> None:
+    about = facts() | asdict(options.plan) | {"starts": options.starts}
     libraries = ", ".join(f"{name} {found}" for name, found in about["libraries"].items())
     libraries = fill(libraries, 100, break_on_hyphens=False)
-    tables = [table(results), starts_table(started)]
-    if {LIST.name, UNCHANGED.name} <= results.keys():
-        tables.insert(1, unchanged_table(results))
-    if memories:
-        tables.append(memory_table(memories))
-    found = "\n\n".join(tables)
+    found = "\n\n".join(_tables(results))
     text = f"""{found}
 
-Only ratios mean anything. Rounds counted: {plan.rounds - 1}, of {plan.seconds:g} s and with \
-{plan.connections} connections. Starts counted: {len(started[OURS.name])}.
-The client took up to {client:.2f} of {about["cores"]} cores. {about["system"]}, load \
-{about["load"]}, Python {about["python"]},
+{_noise(results)} Only ratios mean anything. Rounds counted: {options.plan.rounds - 1}, of \
+{options.plan.seconds} s and with {options.plan.connections} connections. Starts counted: \
+{options.starts - 1}.
+{about["system"]}, {about["cores"]} cores, load {about["load"]}, Python {about["python"]}, wrk \
+{about["wrk"]},
 {libraries}
 """
     sys.stdout.write(text)
-    if file is not None:
-        data = {"about": about, "results": results, "starts": started, "memory": memories}
-        file.write_text(json.dumps(data, indent=2, default=asdict) + "\n")
+    if options.json is not None:
+        told = json.dumps({"about": about} | asdict(results), indent=2)
+        options.json.write_text(told + "\n")
 
 
-def _options() -> argparse.Namespace:
-    names = [route.name for route in ROUTES]
-    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
-    add = parser.add_argument
-    add("--rounds", type=int, default=5, help="the first warms up and is not counted")
-    add("--starts", type=int, default=8, help="of each server; the first is not counted")
-    add("--seconds", type=float, default=3.0, help="of one server on one route in one round")
-    add("--connections", type=int, default=8, help="of the client")
-    add("--routes", nargs="+", default=names, choices=names, metavar="ROUTE", help=", ".join(names))
-    default = ["flask", "fastapi", "asgi"]
-    add("--peers", nargs="+", default=default, choices=PEERS, help=f"default: {' '.join(default)}")
-    add("--json", type=Path, metavar="FILE", help="writes every round there as well")
-    options = parser.parse_args()
-    few = min(options.rounds, options.starts) < 2 or options.connections < 1
-    if few or options.seconds <= 0:
-        parser.error("at least two rounds and starts, one connection and some time")
-    return options
+def _tables(results: Results) -> list[str]:
+    found = []
+    if results.rows:
+        found.append(tables.rates(results.rows, cores()))
+    if {API_LIST.name, API_304.name} <= results.rows.keys():
+        found.append(tables.unchanged(results.rows[API_LIST.name], results.rows[API_304.name]))
+    if results.storms:
+        found.append(tables.storms(results.storms))
+    if results.overloads:
+        found.append(tables.overloads(results.overloads, cores()))
+    if results.starts:
+        found.append(tables.starts(results.starts))
+    if results.imports:
+        found.append(tables.imports(results.imports))
+    if results.memory:
+        found.append(tables.memory(results.memory))
+    return found
+
+
+def _noise(results: Results) -> str:
+    """How busy others kept the machine, and what was refused on account of that."""
+    runs = [
+        one for by_peer in results.rows.values() for rounds in by_peer.values() for one in rounds
+    ]
+    runs += [
+        one for rounds in results.storms.values() for it in rounds for one in (it.quiet, it.stormy)
+    ]
+    others = [one.others for one in runs if one.others is not None]
+    told = f"Others took {median(others):.2f} cores, {max(others):.2f} at most." if others else ""
+    refused = max((one.refused for one in runs), default=0.0)
+    return f"{told} Up to {100 * refused:.1f} % of a run's answers were 503." if refused else told
 
 
 if __name__ == "__main__":

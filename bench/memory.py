@@ -5,8 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from bench.cpu import PROC
+from bench import wrk
+from bench.processor import PROC, settle
+from bench.rounds import Plan, check
+from bench.serving import Running
+from bench.storm import SIGNED_IN
 
+SIGNING_IN = 4  # seconds
 INTERVAL = 0.1  # seconds between two looks
 
 
@@ -54,6 +59,15 @@ def at_most(pid: int) -> Iterator[list[Memory]]:
     finally:
         over.set()
         looking.join()
+
+
+def while_signing_in(running: Running, plan: Plan) -> Memory | None:
+    """What there was at most while people signed in over and over, 19 MiB for each at a time."""
+    with at_most(running.server.pid) as largest:
+        seen = wrk.run(running.port, running.sign_ins(), SIGNING_IN, plan.connections)
+    settle(running.server.pid)
+    check(running, "signing in", SIGNED_IN, seen)
+    return largest[0] if largest else None
 
 
 def _read(pid: int) -> tuple[float, float]:

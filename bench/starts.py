@@ -8,9 +8,13 @@ import http.client
 import time
 from dataclasses import dataclass
 
-from bench import cpu, memory
+from bench import memory
+from bench.data import Database
 from bench.memory import Memory
-from bench.peers import WELCOME, Peer
+from bench.peers import Peer
+from bench.processor import of_tree
+from bench.requests import HOST
+from bench.rows import WELCOME
 from tests.servers import free_port, served
 
 SETTLE = 0.3  # seconds after which every worker is there
@@ -24,27 +28,25 @@ class Start:
     """
 
     seconds: float
-    cpu: float | None
+    processor: float | None
     idle: Memory | None
 
 
-def measure(peer: Peer, database_url: str) -> Start:
+def measure_start(peer: Peer, database: Database) -> Start:
     """Start a server, and stop it. Raises ServerError where it does not answer 200."""
-    port = free_port()
+    port, environment = free_port(), peer.environment(database.url)
     begun = time.perf_counter()
-    with served(
-        peer.command(port), peer.environment(database_url), port, WELCOME.path, 200
-    ) as server:
+    with served(peer.command(port), environment, port, WELCOME.path, WELCOME.status) as server:
         seconds = time.perf_counter() - begun
         time.sleep(SETTLE)
-        taken = cpu.seconds(server.pid)
+        taken = of_tree(server.pid)
         for _ in range(REQUESTS):
             _ask(port)
         return Start(seconds, taken, memory.of(server.pid))
 
 
 def _ask(port: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", WELCOME.path)
         connection.getresponse().read()

@@ -1,8 +1,10 @@
-"""The API's list with no framework at all: an ASGI callable, asyncpg and msgspec.
+"""The API's list, and adding to it, with no framework at all: an ASGI callable, asyncpg, msgspec.
 
-A floor, not a service. Equal to ours: the two statements, the pool's size, the bytes of the
-answer with its ETag and Link. Left out: routing, any other method or parameter, other errors
-than 401, time-outs, a check of the connections, security headers, a request id, access lines.
+A floor, not a service. Equal to ours: the statement that authenticates, the one that reads, and
+what adding leaves in the tables; the pool's size; the bounds of a book; the bytes of the list
+with its ETag and Link. Left out: routing, any other method or parameter, other errors than 401
+and 422, repeatable requests, time-outs, a check of the connections, security headers, a request
+id, access lines. A book is added by one statement, the fewest that there can be.
 """
 
 import base64
@@ -10,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import asyncpg
@@ -28,6 +30,15 @@ BOOKS = """
 SELECT id, title, author, rating, created_at, updated_at, version
   FROM books WHERE user_id = $1 ORDER BY id DESC LIMIT $2
 """
+# The number of the change is the new book's version: both are written, or neither.
+ADD = """
+WITH counted AS (
+    UPDATE users SET books_revision = books_revision + 1 WHERE id = $1 RETURNING id, books_revision
+)
+INSERT INTO books (user_id, version, title, author, rating, created_at, updated_at)
+SELECT id, books_revision, $2, $3, $4, $5, $5 FROM counted
+RETURNING id, title, author, rating, created_at, updated_at, version
+"""
 ENCODER = msgspec.json.Encoder()
 
 
@@ -41,6 +52,14 @@ class Book(msgspec.Struct):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+class NewBook(msgspec.Struct, forbid_unknown_fields=True):
+    """A book to be added."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+    author: Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"\S")]
+    rating: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
 
 
 class BookList(msgspec.Struct):
@@ -61,6 +80,8 @@ class App:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await self._serve(receive, send)
+        elif scope["path"] == "/api/v1/books" and scope["method"] == "POST":
+            await self._add(scope, receive, send)
         elif scope["path"] == "/api/v1/books":
             await self._list(scope, send)
         else:
@@ -79,13 +100,10 @@ class App:
 
     async def _list(self, scope: MutableMapping[str, Any], send: Send) -> None:
         headers = dict(scope["headers"])
-        token = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
         limit = int(parse_qs(scope["query_string"])[b"limit"][0])
         async with self.pool.acquire() as connection:
-            owner = await connection.fetchrow(
-                OWNER, hashlib.sha256(token).digest(), datetime.now(UTC)
-            )
-            if owner is None or "books:read" not in owner["scopes"].split():
+            owner = await _owner(connection, headers, "books:read")
+            if owner is None:
                 await _answer(send, 401, [])
                 return
             etag = b'"1-of-%d-%d"' % (owner["id"], owner["books_revision"])
@@ -100,6 +118,41 @@ class App:
             link = f'</api/v1/books?limit={limit}&sort=-created_at&after={after}>; rel="next"'
             answer.append((b"link", link.encode()))
         await _answer(send, 200, answer, ENCODER.encode(BookList(books, after)))
+
+    async def _add(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        sent = await receive()
+        body = sent["body"]
+        while sent.get("more_body"):
+            sent = await receive()
+            body += sent["body"]
+        async with self.pool.acquire() as connection:
+            owner = await _owner(connection, dict(scope["headers"]), "books:write")
+            if owner is None:
+                await _answer(send, 401, [])
+                return
+            try:
+                book = DECODER.decode(body)
+            except msgspec.MsgspecError:
+                await _answer(send, 422, [])
+                return
+            now = datetime.now(UTC)
+            values = (owner["id"], book.title, book.author, book.rating, now)
+            added = Book(*await connection.fetchrow(ADD, *values))
+        etag = b'"%d-%d-%d"' % (owner["id"], added.id, added.version)
+        location = b"/api/v1/books/%d" % added.id
+        answer = [(b"content-type", b"application/json"), (b"etag", etag), (b"location", location)]
+        await _answer(send, 201, answer, ENCODER.encode(added))
+
+
+DECODER = msgspec.json.Decoder(NewBook)
+
+
+async def _owner(connection: Any, headers: dict[bytes, bytes], scope: str) -> Any:
+    """Whose token it is, or None; also where it does not have the scope."""
+    token = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+    hashed = hashlib.sha256(token).digest()
+    owner = await connection.fetchrow(OWNER, hashed, datetime.now(UTC))
+    return owner if owner is not None and scope in owner["scopes"].split() else None
 
 
 async def _leave(_connection: Any) -> None:
