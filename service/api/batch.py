@@ -13,7 +13,7 @@ from service.api.operations import Call, operation
 from service.books import shelf
 from service.books.forms import BookInput
 from service.books.queries import BookRow
-from service.books.shelf import BookChangedError, BookNotFoundError
+from service.books.shelf import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Shape
 from service.routing import MAX_ID
@@ -119,7 +119,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of one operation: 201, 200, 204; 404 for no such book, 412 for another version."""
+    """What came of one operation: 201, 200, 204; 404: no book, 409: full list, 412: changed."""
 
     status: int
     book: BookRow | UnsetType = UNSET
@@ -151,9 +151,10 @@ class Results(msgspec.Struct, frozen=True):
     body=Batch,
     max_body=MAX_BODY,
     repeatable=True,
+    writes=lambda batch: len(batch.operations),
 )
 async def change_books(call: Call) -> Response:
-    """Up to 100 operations in one transaction.
+    """Up to 100 operations in one transaction, each of which counts as one change.
 
     With `atomic`, which is the default, one that cannot be done undoes all, and the answer is 422.
     Without it the others are done, and each result has its own status. What is not valid is refused
@@ -178,6 +179,8 @@ async def _apply(
         return await operation.apply(session, owner)
     except BookNotFoundError as error:
         return Result(404, error=Refusal(error.code, str(error)))
+    except TooManyBooksError as error:
+        return Result(409, error=Refusal(error.code, str(error)))
     except BookChangedError as error:
         return Result(412, error=Refusal(error.code, str(error)))
 

@@ -19,7 +19,7 @@ from service.api.operations import Call, operation
 from service.books import queries, shelf
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
-from service.books.shelf import BookChangedError, BookNotFoundError
+from service.books.shelf import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.forms import Shape
 
 ADDRESS = "/api/v1/books"
@@ -120,7 +120,14 @@ def part_of_list(
 
 
 @blueprint.post("")
-@operation("Add a book", "books:write", {201: BookRow}, body=BookInput, repeatable=True)
+@operation(
+    "Add a book",
+    "books:write",
+    {201: BookRow},
+    body=BookInput,
+    repeatable=True,
+    errors=(TooManyBooksError,),
+)
 async def add_book(call: Call) -> Response:
     """Put a book on your list."""
     book = await shelf.add_book(call.session, call.owner, call.body)

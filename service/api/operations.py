@@ -18,13 +18,21 @@ from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.exceptions import ServiceError
 from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
-from service.limiting import REVOCATIONS, WRITES_PER_USER, take
+from service.limiting import (
+    REVOCATIONS,
+    WRITES_PER_USER,
+    give_back,
+    not_counting_failures,
+    take,
+    take_more,
+)
 from service.security.limits import Limit
 from service.security.same_origin import SAFE_METHODS
 
 View = Callable[..., Awaitable[Response]]
 ViewT = TypeVar("ViewT", bound=View)
 
+_REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = (
     "Content-Type",
     "Location",
@@ -65,6 +73,7 @@ class Operation:
     body: type[Shape] | None = None
     body_types: tuple[str, ...] = (JSON,)
     repeatable: bool = False  # takes an Idempotency-Key
+    writes: Callable[[Any], int] = lambda _body: 1  # how many a call with this body counts as
     conditional: bool = False  # has an ETag, and takes conditions about it
     session_only: bool = False
     token_only: bool = False
@@ -125,17 +134,31 @@ async def _write(declared: Operation, scope: str, view: View, path: dict[str, An
         require_session(caller)
     if declared.token_only:
         require_token(caller)
+    bucket = declared.write_limit.of(_counted_for(declared, caller))
     if declared.write_limit in declared.counted:
-        await take(declared.write_limit.of(_counted_for(declared, caller)))
+        await take(bucket)  # before the body: what is too much is not read
     body = await _read_body(declared)
     if declared.session_only:
         return await view(caller=caller, body=body, **path)
     key = await _key(declared, caller)
+    more = declared.writes(body) - 1
+    await take_more(bucket, more)
+    async with not_counting_failures(bucket, cost=more):
+        response = await _commit(scope, view, path, body, key)
+    if _REPLAYED in response.headers:
+        await give_back(bucket, cost=more)
+    return response
+
+
+async def _commit(
+    scope: str, view: View, path: dict[str, Any], body: Any, key: Key | None
+) -> Response:
+    """What a write answers, done and committed, or done before with the same key."""
     async with db.transaction() as session:
         # Again: reading the body may have taken seconds, in which the token was revoked.
         caller = await authenticate(await session.connection(), scope)
         if key is not None and (stored := await idempotency.claim(session, key)):
-            headers = {**stored.headers, "Idempotency-Replayed": "true"}
+            headers = {**stored.headers, _REPLAYED: "true"}
             return Response(stored.body, stored.status, headers)
         response = await view(Call(caller, None, session, body=body), **path)  # type: ignore[arg-type]
         if key is not None:

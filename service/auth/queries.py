@@ -86,6 +86,21 @@ async def add_session(
     )
 
 
+async def delete_oldest_sessions(session: AsyncSession, user_id: int, kept: int) -> None:
+    """End those of this person's sessions that are older than the newest `kept`."""
+    newest_to_end = (
+        select(Session.id)
+        .where(Session.user_id == user_id)
+        .order_by(Session.id.desc())
+        .offset(kept)
+        .limit(1)
+        .scalar_subquery()
+    )
+    await session.execute(
+        delete(Session).where(Session.user_id == user_id, Session.id <= newest_to_end)
+    )
+
+
 async def replace_token_hash(
     session: AsyncSession, user_id: int, session_id: int, token_hash: bytes
 ) -> tuple[datetime, datetime] | None:

@@ -16,6 +16,9 @@ from service.security.tokens import hash_token, new_token
 # what NIST 800-63B allows at most for a single factor.
 SESSION_LIFETIME = timedelta(hours=24)
 REMEMBERED_LIFETIME = timedelta(days=30)
+# Of one person: a right password is not counted by any limit, and each one makes a session. A
+# script that signs in every minute of a day, and never out, makes 1,440.
+MAX_SESSIONS = 10_000
 
 
 def cookie_name() -> str:
@@ -37,6 +40,7 @@ async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False
     token = new_token()
     lifetime = REMEMBERED_LIFETIME if remember else SESSION_LIFETIME
     await queries.add_session(session, hash_token(token), user_id, lifetime)
+    await queries.delete_oldest_sessions(session, user_id, MAX_SESSIONS)
     max_age = int(lifetime.total_seconds()) if remember else None
     _set_cookie(token, max_age)
 

@@ -178,6 +178,12 @@ async def next_version(session: AsyncSession, owner: int) -> int | None:
     )
 
 
+async def count_books(session: AsyncSession, owner: int, at_most: int) -> int:
+    """How many books this owner has; what is above `at_most` is not counted."""
+    found = select(Book.id).where(Book.user_id == owner).limit(at_most).subquery()
+    return await session.scalar(select(func.count()).select_from(found)) or 0
+
+
 async def add_book(
     session: AsyncSession, owner: int, values: Mapping[str, object], version: int
 ) -> BookRow:

@@ -8,7 +8,7 @@ from service import db, pages
 from service.auth import SignedInUser, login_required, login_required_to_read
 from service.books import queries, shelf
 from service.books.forms import BookInput
-from service.books.shelf import BookChangedError
+from service.books.shelf import BookChangedError, TooManyBooksError
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import WRITES_PER_USER, per_user, unlimited
@@ -58,8 +58,11 @@ async def add_book(user: SignedInUser) -> Response:
         book = check_text(BookInput, texts, prefix="book_")
     except InvalidInputError as error:
         return _form_page("books/add.html", Form.refused(texts, error, PROBLEM), status=422)
-    async with db.transaction() as session:
-        await shelf.add_book(session, user.id, book)
+    try:
+        async with db.transaction() as session:
+            await shelf.add_book(session, user.id, book)
+    except TooManyBooksError as error:
+        return _form_page("books/add.html", Form(texts, problem=str(error)), status=409)
     await flash(f"Added new book ({book.title})!", "success")
     return pages.redirect("/books/")
 

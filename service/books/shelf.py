@@ -5,7 +5,8 @@ see `service.models`. Where the caller names `versions`, a book of another one i
 """
 
 from collections.abc import Collection, Mapping
-from typing import NoReturn
+from time import monotonic
+from typing import NamedTuple, NoReturn
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -13,7 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from service.books import queries
 from service.books.forms import BookInput
 from service.books.queries import BookRow
-from service.exceptions import ChangedMeanwhileError, NotAuthenticatedError, NotFoundError
+from service.exceptions import (
+    ChangedMeanwhileError,
+    ConflictError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
+
+MAX_BOOKS = 100_000  # of one person; the largest libraries of people have a tenth of it
+COUNTED_EVERY = 1.0  # seconds; rows that came past this module are seen after it
+_MAX_ROOMS = 10_000
 
 
 class BookNotFoundError(NotFoundError):
@@ -34,6 +44,28 @@ class BookChangedError(ChangedMeanwhileError):
         super().__init__("This book was changed meanwhile, so nothing was done to it.")
 
 
+class TooManyBooksError(ConflictError):
+    """There are as many books on this list as anybody may have."""
+
+    code = "TOO_MANY_BOOKS"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"There are {MAX_BOOKS:,} books on your list, which is the most that it can hold."
+            " Delete some of them first."
+        )
+
+
+class _Room(NamedTuple):
+    """That a list has room for more, as it was counted at a time."""
+
+    counted_at: float
+    last_version: int  # up to this one not even a book for each change can fill the list
+
+
+_rooms: dict[int, _Room] = {}  # by owner
+
+
 async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow:
     """One book of this owner. Raises BookNotFoundError."""
     book = await queries.get_book(connection, owner, book_id)
@@ -43,8 +75,9 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
 
 
 async def add_book(session: AsyncSession, owner: int, book: BookInput) -> BookRow:
-    """Put a book on somebody's list."""
+    """Put a book on somebody's list. Raises TooManyBooksError."""
     version = await _next_version(session, owner)
+    await _require_room(session, owner, version)
     return await queries.add_book(session, owner, msgspec.structs.asdict(book), version)
 
 
@@ -82,6 +115,24 @@ async def _next_version(session: AsyncSession, owner: int) -> int:
     if version is None:  # deleted since the request was authenticated
         raise NotAuthenticatedError("This account was deleted.")
     return version
+
+
+async def _require_room(session: AsyncSession, owner: int, version: int) -> None:
+    """Counting 100,000 books takes longer than adding one, so it is done once in COUNTED_EVERY.
+
+    In between, the number of changes since then tells how many books there are at most. Whoever
+    has the version has the list to themselves until the transaction ends, so that what is counted
+    stays true.
+    """
+    now, room = monotonic(), _rooms.get(owner)
+    if room and version <= room.last_version and now - room.counted_at < COUNTED_EVERY:
+        return
+    count = await queries.count_books(session, owner, MAX_BOOKS)
+    if count >= MAX_BOOKS:
+        raise TooManyBooksError
+    if len(_rooms) >= _MAX_ROOMS:
+        _rooms.clear()
+    _rooms[owner] = _Room(now, version + MAX_BOOKS - count - 1)
 
 
 async def _refuse(session: AsyncSession, owner: int, book_id: int) -> NoReturn:

@@ -1,13 +1,28 @@
 """POST /api/v1/books/batch"""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from quart import Quart, Response
+from sqlalchemy import func
 
-from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, Book, User
-from tests.api.programs import A_BOOK, BOOKS, Program, counted, problem, wrong_fields
+from service.api.batch import MAX_OPERATIONS
+from service.exceptions import DatabaseUnavailableError
+from service.idempotency import StillRunningError
+from service.limiting import WRITES_PER_USER
+from service.models import (
+    AUTHOR_MAX_LENGTH,
+    TITLE_MAX_LENGTH,
+    Book,
+    DatabaseEpoch,
+    IdempotencyKey,
+    RateLimit,
+    User,
+)
+from tests.api.programs import A_BOOK, BOOKS, Program, at_rest, counted, problem, wrong_fields
+from tests.clocks import Clock
 from tests.people import count, rows
 
 BATCH = f"{BOOKS}/batch"
@@ -199,7 +214,10 @@ async def test_full(app: Quart, program: Program) -> None:
     again = await program.call("POST", BATCH, headers=headers, data=text)
     assert again.headers["Idempotency-Replayed"] == "true"
     assert await again.get_data() == await response.get_data()
+    assert again.headers["Content-Length"] == response.headers["Content-Length"]
     assert await count(app, Book) == 100
+    [(kept,)] = await rows(app, func.length(IdempotencyKey.body))
+    assert kept < 10_000, f"of {response.headers['Content-Length']} bytes"
 
 
 async def test_too_large(app: Quart, program: Program, stranger: Program) -> None:
@@ -213,17 +231,112 @@ async def test_too_large(app: Quart, program: Program, stranger: Program) -> Non
     assert await count(app, Book) == 0
 
 
-async def test_counts_once(program: Program) -> None:
-    """A batch is one of the calls that somebody may make."""
-    before = (await program.post(BOOKS, A_BOOK)).headers["RateLimit"]
-    after = (await send(program, *[CREATE] * 50)).headers["RateLimit"]
-    left = [int(text.split(";")[1].removeprefix("r=")) for text in (before, after)]
-    assert left[0] - left[1] in (0, 1)
+async def left(app: Quart) -> int:
+    """How many writes may be made now, of the one person that there is."""
+    [(full,)] = await rows(app, RateLimit.empty_at - DatabaseEpoch())
+    return WRITES_PER_USER.count - round(float(full) / WRITES_PER_USER.interval)
+
+
+def standing(left: int) -> str:
+    """The header of somebody who may make so many more writes: five a second come back."""
+    used = WRITES_PER_USER.count - left
+    return f'"write-user";r={left};t={-(-used // 5)}'
+
+
+async def test_counts_operations(app: Quart, clock: Clock, program: Program) -> None:
+    """Each operation is a write, whatever comes of it, and the headers say so."""
+    response = await send(program, *[CREATE] * 50)
+    assert response.headers["RateLimit"] == standing(250)
+    assert response.headers["RateLimit-Policy"] == '"write-user";q=300;w=60'
+    delete = {"op": "delete", "id": 4711}
+    assert (await send(program, *[delete] * 20, atomic=False)).headers["RateLimit"] == standing(230)
+    assert (await send(program, *[delete] * 9)).headers["RateLimit"] == standing(221)
+    assert (await send(program, CREATE)).headers["RateLimit"] == standing(220)
+    assert await left(app) == 220
+
+
+async def test_counts_what_is_not_valid_once(app: Quart, clock: Clock, program: Program) -> None:
+    """What is no batch has no operations."""
+    refused = await send(program, *[CREATE] * 50, {})
+    assert await wrong_fields(refused) == [("operations[50]", "invalid")]
+    assert refused.headers["RateLimit"] == standing(299)
+
+
+async def test_full_batches_within_the_limit(app: Quart, clock: Clock, program: Program) -> None:
+    """The largest batch fits into the limit, and more than that are not let through together."""
+    assert WRITES_PER_USER.count >= MAX_OPERATIONS
+    for left in (200, 100, 0):
+        response = await send(program, *[CREATE] * MAX_OPERATIONS)
+        assert response.status_code == 200
+        assert response.headers["RateLimit"] == standing(left)
+    refused = await send(program, *[CREATE] * MAX_OPERATIONS)
+    await problem(refused, 429, "TOO_MANY_REQUESTS")
+    assert await count(app, Book) == 300
+
+
+async def test_more_than_is_left(app: Quart, clock: Clock, program: Program) -> None:
+    """It is refused as a whole and counts nothing; in the time that is told it is let through."""
+    await send(program, *[CREATE] * 100)
+    await send(program, *[CREATE] * 100)
+    await send(program, *[CREATE] * 50)
+    before = await rows(app, User.books_revision, User.id)
+    for _ in range(3):
+        refused = await send(program, *[CREATE] * 60, atomic=False)
+        await problem(refused, 429, "TOO_MANY_REQUESTS")
+        assert refused.headers["RateLimit"] == standing(50)
+        assert refused.headers["Retry-After"] == "2", "ten are missing, and five a second come back"
+    assert (await count(app, Book), await rows(app, User.books_revision, User.id)) == (250, before)
+    assert (await send(program, *[CREATE] * 40)).headers["RateLimit"] == standing(10)
+    await clock.advance(10)
+    assert (await send(program, *[CREATE] * 60)).headers["RateLimit"] == standing(0)
+
+
+async def test_counts_what_is_repeated_once(app: Quart, clock: Clock, program: Program) -> None:
+    """A batch that was done already does nothing: whoever lost the answer may ask again."""
+    body = {"operations": [CREATE] * 100}
+    await program.post(BATCH, body, Idempotency_Key="one")
+    for left in range(199, 189, -1):
+        again = await program.post(BATCH, body, Idempotency_Key="one")
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert again.headers["RateLimit"] == standing(left)
+    assert await count(app, Book) == 100
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DatabaseUnavailableError(), 503),
+        (StillRunningError(), 409),
+        (asyncio.CancelledError(), 503),
+        (RuntimeError("nobody foresaw it"), 500),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+async def test_counts_what_fails_once(
+    app: Quart,
+    clock: Clock,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    status: int,
+) -> None:
+    """What was not done for a reason of ours may be sent again at once."""
+
+    async def fail(*args: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("service.idempotency.claim", fail)
+        body = {"operations": [CREATE] * 100}
+        failed = await program.post(BATCH, body, Idempotency_Key="one")
+        assert failed.status_code == status
+    await at_rest(app)
+    assert await left(app) == 299
 
 
 async def test_one_transaction(app: Quart, program: Program) -> None:
     """A hundred operations take a few statements each, and one commit."""
     async with counted(app) as statements:
         await results(await send(program, *[CREATE] * 100))
-    assert len(statements) <= 212
+    assert len(statements) <= 214
     assert statements.count("COMMIT") == 1

@@ -1,6 +1,7 @@
 """Idempotency-Key on POST: a request that is repeated is done once."""
 
 import asyncio
+import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -296,3 +297,26 @@ async def test_keeps_no_key_and_no_body(app: Quart, program: Program) -> None:
     [(kept, request)] = await rows(app, IdempotencyKey.key, IdempotencyKey.request)
     assert (len(kept), len(request)) == (32, 32)
     assert key.encode() not in kept + request
+
+
+async def test_kept_compressed(app: Quart, program: Program) -> None:
+    """A long answer is kept as HTTP has it, so that a release that knows nothing of it is right."""
+    first = await add(program, "one", FULL | {"operations": FULL["operations"] * 10}, BATCH)
+    [(headers, body)] = await rows(app, IdempotencyKey.headers, IdempotencyKey.body)
+    assert json.loads(headers)["Content-Encoding"] == "gzip"
+    assert gzip.decompress(body) == await first.get_data(as_text=False)
+    assert len(body) < len(await first.get_data(as_text=False)) / 4
+
+
+async def test_kept_by_an_earlier_release(app: Quart, program: Program) -> None:
+    """Earlier releases kept every answer as it was: it is given again as it was."""
+    body = FULL | {"operations": FULL["operations"] * 10}
+    first = await add(program, "one", body, BATCH)
+    data = await first.get_data(as_text=False)
+    headers = json.dumps({"Content-Type": "application/json"})
+    async with app.app_context(), db.transaction() as session:
+        await session.execute(update(IdempotencyKey).values(headers=headers, body=data))
+    again = await add(program, "one", body, BATCH)
+    assert is_replay(again)
+    assert await again.get_data(as_text=False) == data
+    assert "Content-Encoding" not in again.headers

@@ -4,11 +4,16 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from service.app import create_app
+from service.books.shelf import MAX_BOOKS
+from service.config import Settings
 from tests.live.sockets import Answer, Connection, ask, request
 from tests.live.test_limits_shared import one_to_each_process
+from tests.people import add_books
 from tests.servers import gunicorn
 
 BOOK = {"title": "Middlemarch", "author": "George Eliot", "rating": 5}
@@ -64,6 +69,32 @@ async def test_fifty_repeats(environment: dict[str, str]) -> None:
         json.loads(answers[0].body)["id"]
     ]
     assert "unforeseen error" not in log
+
+
+async def test_bound_of_a_list(environment: dict[str, str], tmp_path: Path) -> None:
+    """Two processes that add at once fill a list to its last place, and no further."""
+    places, body = 10, json.dumps(BOOK).encode()
+    with gunicorn(environment, app="tests.live.counted:create_app()") as server:
+        url = server.url
+        token = await sign_in(url)
+        app = create_app(Settings.from_env(environment, root=tmp_path))
+        async with app.test_app():
+            await add_books(app, 1, MAX_BOOKS - places)
+
+        async def add(connection: Connection) -> tuple[int, str]:
+            while True:  # SQLite lets one wait for another so long only
+                await connection.send(request(url, "POST", "/api/v1/books", token, JSON, body=body))
+                answer = await connection.answer()
+                assert answer is not None
+                if answer.status != 503:
+                    return answer.status, answer.headers["x-process"]
+
+        async with AsyncExitStack() as stack:
+            both = await one_to_each_process(stack, url)
+            others = [await stack.enter_async_context(Connection.to(url)) for _ in range(28)]
+            answers = await asyncio.gather(*map(add, [*both, *others]))
+    assert Counter(status for status, _ in answers) == {201: places, 409: 30 - places}
+    assert len({process for _, process in answers}) == 2
 
 
 async def test_fifty_of_one(environment: dict[str, str]) -> None:

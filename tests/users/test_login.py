@@ -195,3 +195,16 @@ async def test_login_old_address_in_any_case(app: Quart, nobody: Browser) -> Non
     await add_user(app, "bob@intranet.local")
     form = {"email": "Bob@Intranet.local", "password": PASSWORD}
     assert (await nobody.post("/login", form)).status_code == 303
+
+
+async def test_login_ends_the_oldest_session(
+    app: Quart, carol: int, alice: Person, new_browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that signs in again and again does not fill the database, nor ends another's."""
+    monkeypatch.setattr("service.auth.sessions.MAX_SESSIONS", 3)
+    browsers = [new_browser() for _ in range(5)]
+    for browser in browsers:
+        await browser.post("/login", RIGHT)
+    answers = [(await browser.get("/profile")).status_code for browser in (*browsers, alice)]
+    assert answers == [303, 303, 200, 200, 200, 200]
+    assert await count(app, Session) == 4
