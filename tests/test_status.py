@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from service import schema
 from service.status import READY_TIMEOUT
+from tests.etags import FORMS, OTHERS
 from tests.markup import parse
 from tests.people import Browser, Person
 from tests.wire import send
@@ -118,3 +119,16 @@ async def test_files(app: Quart, path: str) -> None:
     answer = await send(app, target=path)
     assert answer.status == 200
     assert len(answer.body) > 100
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/favicon.ico", "/static/app.css"])
+async def test_files_through_a_proxy(app: Quart, path: str) -> None:
+    """An ETag that a proxy has changed is known again: the file is not sent a second time."""
+    etag = (await send(app, target=path)).one("ETag")
+    for name, form in FORMS.items():
+        answer = await send(app, target=path, headers=[("If-None-Match", form(etag))])
+        assert (answer.status, answer.body, answer.one("ETag")) == (304, b"", etag), name
+    for name, other in OTHERS.items():
+        answer = await send(app, target=path, headers=[("If-None-Match", other(etag))])
+        assert answer.status == 200, name

@@ -161,8 +161,8 @@ async def get_book(call: Call, book_id: int) -> Response:
 async def replace_book(call: Call, book_id: int) -> Response:
     """Give a book new values; a rating that is not named is none."""
     values = msgspec.structs.asdict(call.body)
-    versions = versions_to_change(book_id)
-    return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
+    with versions_to_change(book_id) as versions:
+        return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
 
 
 @blueprint.patch("/<id:book_id>")
@@ -177,22 +177,23 @@ async def replace_book(call: Call, book_id: int) -> Response:
 )
 async def change_book(call: Call, book_id: int) -> Response:
     """Give a book some new values, as JSON Merge Patch has it."""
-    versions = versions_to_change(book_id)
-    return _book(
-        await shelf.edit_book(call.session, call.owner, book_id, call.body.values(), versions)
-    )
+    values = call.body.values()
+    with versions_to_change(book_id) as versions:
+        return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
 
 
 @blueprint.delete("/<id:book_id>")
 @operation("Delete a book", "books:write", {204: None}, conditional=True, errors=_CHANGING)
 async def delete_book(call: Call, book_id: int) -> Response:
     """Take a book off your list."""
-    await shelf.delete_book(call.session, call.owner, book_id, versions_to_change(book_id))
+    with versions_to_change(book_id) as versions:
+        await shelf.delete_book(call.session, call.owner, book_id, versions)
     return bare(204)
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # A proxy that compresses makes the ETag a weak one, which If-Match must not take.
+    # `no-transform` keeps the ETag as it is with proxies that obey it. `service.etags` knows again
+    # what the others make of it.
     told = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
     return answer(book, status, told | (headers or {}))
 

@@ -1,29 +1,36 @@
 """Versions on the wire: ETag, If-None-Match and If-Match."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from quart import Response, request
 from werkzeug.exceptions import BadRequest
 
 from service.api.bodies import bare
 from service.books.queries import BookRow
+from service.books.shelf import BookChangedError
+from service.etags import ADDED_BY_PROXIES, is_known, opaque_tags
 from service.exceptions import ChangedMeanwhileError
 from service.routing import MAX_ID
 
 # A part of every ETag. To be raised when the same book is represented otherwise, because then its
 # bytes change and its version does not.
 REPRESENTATION = 1
-_BOOK_ETAG = re.compile(rf'"{REPRESENTATION}-([1-9]\d{{0,9}})-(0|[1-9]\d{{0,9}})"', re.ASCII)
-_ETAG = re.compile(r'(W/)?("[!#-~\x80-\xff]*")')  # RFC 9110, 8.8.3
+_NUMBER = r"0|[1-9]\d{0,9}"
+_BOOK_TAG = re.compile(rf"({_NUMBER})-({_NUMBER})-({_NUMBER}){ADDED_BY_PROXIES}", re.ASCII)
 
 
 class NoETagError(ChangedMeanwhileError):
-    """What was sent as If-Match is no ETag."""
+    """No tag in If-Match is an ETag of this book: nothing is said about its version."""
 
     code = "NO_ETAG"
 
     def __init__(self) -> None:
-        super().__init__("Send the ETag as If-Match just as it was answered, with its quotes.")
+        super().__init__(
+            "If-Match names no ETag of this book, so nothing was done to it. Send the ETag header"
+            " that the book was answered with, as it stands there, with its quotes."
+        )
 
 
 def etag_of_book(book: BookRow) -> str:
@@ -44,35 +51,43 @@ def not_modified(etag: str) -> Response | None:
     return bare(304, {"ETag": etag}) if is_known(_header("If-None-Match"), etag) else None
 
 
-def is_known(known: str | None, etag: str) -> bool:
-    """Whether an If-None-Match has this ETag in it."""
-    return known is not None and (known in (etag, "*") or etag in _etags(known, weak=True))
+@contextmanager
+def versions_to_change(book_id: int) -> Iterator[set[int] | None]:
+    """The versions of a book that the caller wants to change; None for any version.
 
-
-def versions_to_change(book_id: int) -> set[int] | None:
-    """The versions of a book that the caller wants to change; None for whatever is there.
-
-    Empty where there is none: a condition for another book, or one that only nothing can meet.
-    Raises BadRequest for a condition that would have to be ignored, and NoETagError.
+    Empty for a condition that no version meets. A weak tag counts, although RFC 9110 (13.1.1)
+    excludes it: our ETags are strong, so a weak one was made so by a proxy and names a version all
+    the same. Raises BadRequest for a condition that would have to be ignored. Raises NoETagError
+    in place of the block's BookChangedError where If-Match names no ETag of this book: the caller
+    has seen no version of it, and reading it again would not help.
     """
     unless = _header("If-None-Match")
     if unless is not None and unless.strip() != "*":
         raise BadRequest("To change what you have seen, send its ETag as If-Match.")
-    if unless is not None:
-        return set()
     header = _header("If-Match")
-    if header is None or header.strip() == "*":
-        return None
-    if not _etags(header, weak=True):
-        raise NoETagError
-    found = map(_BOOK_ETAG.fullmatch, _etags(header, weak=False))
-    versions = {int(match[2]) for match in found if match and int(match[1]) == book_id}
-    return {version for version in versions if version <= MAX_ID}
+    if unless is not None:
+        yield set()
+    elif header is None or header.strip() == "*":
+        yield None
+    else:
+        found = _book_tags(header, book_id)
+        try:
+            yield {
+                version
+                for representation, version in found
+                if representation == REPRESENTATION and version <= MAX_ID
+            }
+        except BookChangedError:
+            if found:
+                raise
+            raise NoETagError from None
 
 
-def _etags(header: str, *, weak: bool) -> list[str]:
-    """Those that a header names, whatever else is in it; the weak ones only for reads."""
-    return [etag for prefix, etag in _ETAG.findall(header) if weak or not prefix]
+def _book_tags(header: str, book_id: int) -> list[tuple[int, int]]:
+    """Representation and version of each tag of this book, whatever else the header names."""
+    matches = map(_BOOK_TAG.fullmatch, opaque_tags(header))
+    numbers = [tuple(map(int, match.groups())) for match in matches if match]
+    return [(representation, version) for representation, id_, version in numbers if id_ == book_id]
 
 
 def _header(name: str) -> str | None:

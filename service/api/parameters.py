@@ -60,11 +60,14 @@ def _header(
 
 
 _UNLESS = _header(
-    "If-None-Match", "An ETag that you have: what still has it is not sent again.", '"1-42-7"'
+    "If-None-Match",
+    "An ETag that you have: what still has it is not sent again. Proxies may have changed it.",
+    '"1-42-7"',
 )
 _ONLY_IF = _header(
     "If-Match",
-    "The ETag of what you have seen: what was changed since is left alone (412).",
+    "The ETag of what you have seen: what was changed since is left alone (412). A form that a"
+    ' proxy made of it, such as W/"1-42-7" or "1-42-7-gzip", is known again.',
     '"1-42-7"',
 )
 _KEY = _header(

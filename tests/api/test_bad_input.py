@@ -6,8 +6,7 @@ and no row of any table is another one than before.
 
 import json
 import unicodedata
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -18,9 +17,10 @@ from quart import Quart
 from service.api.batch import MAX_BODY as MAX_BATCH
 from service.guards import MAX_ADDRESS, MAX_BODY, MAX_HEADER_COUNT, MAX_HEADERS
 from tests.api.described import NO_ID, Caller, Described, Place, description, encoded
-from tests.api.programs import Program, at_rest
+from tests.api.programs import Program
+from tests.api.tables import unchanged
 from tests.people import Person
-from tests.test_routes import NO_IDS, everything
+from tests.test_routes import NO_IDS
 from tests.wire import FORM
 
 TEXTS = ["", " ", "\0", "a\0b", "\ud800", "a\udfffb", "\ud83d", "x" * 40_000, "\t\r\n\u2003"]
@@ -57,21 +57,6 @@ async def ids(alice: Person, program: Program) -> dict[str, object]:
 @pytest.fixture
 def caller(app: Quart, alice: Person, program: Program) -> Caller:
     return Caller(app, alice, program)
-
-
-@asynccontextmanager
-async def unchanged(app: Quart) -> AsyncIterator[None]:
-    """Fails where any row of any table was added, changed or taken away in the block."""
-    before = await _everything(app)
-    yield
-    assert await _everything(app) == before
-
-
-async def _everything(app: Quart) -> dict[str, list[tuple[Any, ...]]]:
-    await at_rest(app)  # the use of a token is noted beside the request
-    found = await everything(app)
-    found.pop("access_tokens")
-    return found
 
 
 def bodies(operations: list[Described]) -> list[Described]:

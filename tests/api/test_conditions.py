@@ -8,13 +8,20 @@ from quart import Quart
 from sqlalchemy import update
 
 from service import db
-from service.models import Book
+from service.models import Book, User
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, counted, problem
+from tests.etags import FORMS, OTHERS
 from tests.markup import parse
 from tests.people import Person, rows
 
 CHANGES = [("PUT", A_BOOK), ("PATCH", {"rating": 2}), ("DELETE", None)]
 every_change = pytest.mark.parametrize(("method", "body"), CHANGES, ids=["PUT", "PATCH", "DELETE"])
+
+
+async def lists(app: Quart) -> list[tuple[object, ...]]:
+    """Every book, and the version of every list."""
+    books = await rows(app, *Book.__table__.c)
+    return [*books, *await rows(app, User.id, User.books_revision)]
 
 
 async def test_etags_are_strong(program: Program) -> None:
@@ -36,13 +43,14 @@ async def test_unchanged(program: Program) -> None:
     """What the program has already is not sent again, and what it has not is."""
     made = await program.post(BOOKS, A_BOOK)
     path, etag = made.headers["Location"], made.headers["ETag"]
-    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+    for known in (*(form(etag) for form in FORMS.values()), f'"other", {etag}', "*"):
         same = await program.get(path, If_None_Match=known)
         assert same.status_code == 304
         assert await same.get_data() == b""
         assert same.headers["ETag"] == etag
     list_etag = (await program.get(BOOKS)).headers["ETag"]
-    for unknown in ('"other"', "", "garbage", list_etag, f'W/"{etag}"'):
+    others = [other(etag) for other in OTHERS.values()]
+    for unknown in ('"other"', "", "garbage", list_etag, *others):
         assert (await program.get(path, If_None_Match=unknown)).status_code == 200, unknown
     await program.patch(path, {})
     assert (await program.get(path, If_None_Match=etag)).status_code == 200
@@ -51,7 +59,7 @@ async def test_unchanged(program: Program) -> None:
 @every_change
 async def test_fresh(app: Quart, program: Program, method: str, body: object) -> None:
     """Who has seen the book as it is may change it, also where other ETags are named besides."""
-    for spare in ("{}", '"other", {}', '{}, W/"x"', "{} , garbage"):
+    for spare in ("{}", '"other", {}', '{}, W/"x"', "{} , garbage", '*, {}, "1-of-1-1"'):
         made = await program.post(BOOKS, A_BOOK)
         known = spare.format(made.headers["ETag"])
         response = await program.call(method, made.headers["Location"], body, {"If-Match": known})
@@ -59,37 +67,64 @@ async def test_fresh(app: Quart, program: Program, method: str, body: object) ->
 
 
 @every_change
+async def test_fresh_through_a_proxy(program: Program, method: str, body: object) -> None:
+    """The ETag is known in each form that proxies make of it, and so is a stale one."""
+    for name, form in FORMS.items():
+        made = await program.post(BOOKS, A_BOOK)
+        path, stale = made.headers["Location"], form(made.headers["ETag"])
+        fresh = form((await program.patch(path, {"rating": 1})).headers["ETag"])
+        refused = await program.call(method, path, body, {"If-Match": stale})
+        await problem(refused, 412, "BOOK_CHANGED")
+        done = await program.call(method, path, body, {"If-Match": f"{stale}, {fresh}"})
+        assert done.status_code in (200, 204), name
+
+
+@every_change
 async def test_stale(app: Quart, program: Program, method: str, body: object) -> None:
-    """Who has seen another state changes nothing, by no spelling; what is no ETag is told so."""
+    """An ETag of the book with another version: it was changed, and nothing is done."""
     made = await program.post(BOOKS, A_BOOK)
     path, stale = made.headers["Location"], made.headers["ETag"]
     fresh = (await program.put(path, A_BOOK | {"title": "Emma"})).headers["ETag"]
     other = (await program.post(BOOKS, A_BOOK)).headers["ETag"]
-    of_list = (await program.get(BOOKS)).headers["ETag"]
-    before = await rows(app, Book.id, Book.title, Book.rating, Book.version, Book.updated_at)
-    number, book_id, version = fresh.strip('"').split("-")
+    before = await lists(app)
+    representation, book_id, version = fresh.strip('"').split("-")
     for known in (
-        *(stale, f"W/{fresh}", other, of_list, '""', '"*"'),
-        *(f'"0{number}-{book_id}-{version}"', f'"{number}-0{book_id}-{version}"'),
-        *(f'"{number}-{book_id}-0{version}"', f'"{number}-{book_id}-9999999999"'),
-        *(f'"{number}-9999999999-{version}"', f'"{number}-{book_id}-²"', f'"{number}-{book_id}"'),
+        *(stale, f'"other", {stale}', f'{other}, W/{stale}, "x"', f"{stale}, garbage"),
+        *(f'"{representation}-{book_id}-9999999999"', f'"{representation}-{book_id}-{2**31}"'),
+        # From a release that represents books otherwise.
+        *(f'"0-{book_id}-{version}"', f'"2-{book_id}-{version}"'),
     ):
         response = await program.call(method, path, body, {"If-Match": known})
         await problem(response, 412, "BOOK_CHANGED")
-    for garbage in (
-        "",
-        "garbage",
-        fresh.strip('"'),
-        '"',
-        ",",
-        "**",
-        f'"{number}-{book_id}-{version} "',
+    assert await lists(app) == before
+
+
+@every_change
+async def test_no_etag_of_the_book(app: Quart, program: Program, method: str, body: object) -> None:
+    """A tag that the book never had says nothing of its version: the code ends a loop."""
+    made = await program.post(BOOKS, A_BOOK)
+    path = made.headers["Location"]
+    fresh = (await program.put(path, A_BOOK | {"title": "Emma"})).headers["ETag"]
+    other = (await program.post(BOOKS, A_BOOK)).headers["ETag"]
+    of_list = (await program.get(BOOKS)).headers["ETag"]
+    before = await lists(app)
+    representation, book_id, version = fresh.strip('"').split("-")
+    for known in (
+        *('"x"', 'W/"x"', '"x", "y"', other, of_list, f'{other}, {of_list}, W/"x"', '""', '"*"'),
+        *("", "garbage", fresh.strip('"'), '"', ",", "**", f'"{fresh.strip(chr(34))} "'),
+        *(f'"0{representation}-{book_id}-{version}"', f'"{representation}-0{book_id}-{version}"'),
+        *(f'"{representation}-{book_id}-0{version}"', f'"{representation}-{book_id}-\xb2"'),
+        *(f'"{representation}-{book_id}"', f'"{representation}-9999999999-{version}"'),
+        *(f'"{representation}-{book_id}-{"1" * 5000}"', f'"-gzip{fresh[1:]}'),
+        f'"{fresh.strip(chr(34))}-identity"',
     ):
-        response = await program.call(method, path, body, {"If-Match": garbage})
-        await problem(response, 412, "NO_ETAG")
-    assert (
-        await rows(app, Book.id, Book.title, Book.rating, Book.version, Book.updated_at) == before
-    )
+        response = await program.call(method, path, body, {"If-Match": known})
+        told = await problem(response, 412, "NO_ETAG")
+        assert "Send the ETag header" in told["detail"]
+    assert await lists(app) == before
+    # Of a book that is not there nothing can be said but that.
+    missing = await program.call(method, f"{BOOKS}/4711", body, {"If-Match": '"x"'})
+    await problem(missing, 404, "BOOK_NOT_FOUND")
 
 
 @every_change

@@ -1,5 +1,6 @@
 """docs/api.md: what it says to type is typed as it stands there, and works."""
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,9 @@ import pytest
 from service import exceptions, guards, idempotency, limiting
 from service.api import batch, books, cursors
 from service.users import accounts, forms, tokens
+from tests.api.accounts import add_token
+from tests.etags import FORMS
+from tests.live.proxies import rewriting
 from tests.servers import ROOT, gunicorn
 
 MANUAL = (ROOT / "docs" / "api.md").read_text()
@@ -46,6 +50,72 @@ call("POST", "/books", {"title": "Once", "author": "Nobody"})
 assert losses == []
 assert len(list(books())) == len(before) + 1
 """
+
+
+# The documented loop where it cannot succeed: it must end, and say why.
+CONTENTION = """
+tries, pauses = [], []
+time.sleep = pauses.append
+
+def meddle(book):
+    tries.append(book["version"])
+    call("PATCH", f"/books/{book['id']}", {"author": f"Editor {len(tries)}"})
+    return {"title": "Never"}
+
+_, book = call("POST", "/books", {"title": "Emma", "author": "Jane Austen"})
+try:
+    edit(book["id"], meddle)
+except TimeoutError as error:
+    assert str(error) == f"Somebody else changed book {book['id']} before each of {TRIES} tries."
+else:
+    raise AssertionError("nobody said that it was not done")
+assert len(set(tries)) == len(pauses) == TRIES
+assert call("GET", f"/books/{book['id']}")[1]["title"] == "Emma"
+"""
+# The same through a proxy, whose ETags are as it makes them.
+EDITED = """
+_, book = call("POST", "/books", {"title": "Emma", "author": "Jane Austen"})
+headers, book = edit(book["id"], lambda book: {"title": book["title"] + ", read"})
+assert book["title"] == "Emma, read"
+assert edit(book["id"], lambda book: {"rating": 5})[1]["rating"] == 5
+"""
+NOT_EDITED = """
+seen = []
+_, book = call("POST", "/books", {"title": "Emma", "author": "Jane Austen"})
+try:
+    edit(book["id"], lambda book: seen.append(book) or {"title": "Never"})
+except Refused as refusal:
+    assert refusal.problem["code"] == "NO_ETAG", refusal
+    assert "Send the ETag header" in str(refusal)
+else:
+    raise AssertionError("nobody said that it was not done")
+assert seen == [call("GET", f"/books/{book['id']}")[1]]
+"""
+
+
+def definitions() -> str:
+    """What the manual's Python defines, without what it does with it."""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    tree = ast.parse("".join(blocks("python")))
+    tree.body = [
+        it
+        for it in tree.body
+        if isinstance(it, kinds)
+        or (isinstance(it, ast.Assign) and ast.unparse(it.targets[0]).isupper())
+    ]
+    return ast.unparse(tree)
+
+
+def run(url: str, token: str, script: str, about: str = "") -> None:
+    """Run a script after the manual's definitions; fails with what it wrote."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{definitions()}\n{script}"],
+        env={"READLOG": url, "READLOG_TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{about}: {done.stderr}"
 
 
 def blocks(kind: str) -> list[str]:
@@ -116,3 +186,20 @@ def test_typed_as_it_stands(environment: dict[str, str], tmp_path: Path) -> None
     assert json.loads((tmp_path / "problem.json").read_text())["code"] == "BOOK_CHANGED"
     assert blocks("text")[0] in done.stdout
     assert " 500 " not in log
+
+
+def test_edit_ends(environment: dict[str, str]) -> None:
+    """The documented loop gives up after a bounded number of rounds, and says why."""
+    with gunicorn(environment) as server:
+        run(server.url, add_token(server.url), CONTENTION)
+
+
+def test_edit_through_proxies(environment: dict[str, str]) -> None:
+    """It works with each form of an ETag, and ends at once with a tag that is none of ours."""
+    with gunicorn(environment) as server:
+        token = add_token(server.url)
+        for name, form in FORMS.items():
+            with rewriting(server.url, form) as url:
+                run(url, token, EDITED, name)
+        with rewriting(server.url, lambda _: '"5f1d-6a2b"') as url:
+            run(url, token, NOT_EDITED)
