@@ -1,4 +1,4 @@
-"""Turns every exception into an answer: a page, or problem+json (RFC 9457) under /api/.
+"""Turns every exception into an answer: a page, or problem+json (RFC 9457) for programs.
 
 Neither ever shows a trace, a statement, a path or a version.
 """
@@ -27,6 +27,7 @@ from service.exceptions import (
     TryLaterError,
 )
 from service.logs import new_request_id, request_id
+from service.routing import is_for_programs
 from service.security.headers import HEADERS
 
 PROBLEM = "application/problem+json"
@@ -160,7 +161,7 @@ async def _answer_unforeseen(error: Exception) -> Response:
 
 def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
     title = title_of(status)
-    if request.path.startswith("/api/"):
+    if is_for_programs(request.path):
         return _problem(status, title, detail, code, error)
     return pages.render(
         "errors/error.html",
@@ -176,7 +177,8 @@ def _problem(status: int, title: str, detail: str, code: str, error: Exception |
     told = msgspec.to_builtins(_told(status, title, detail, code))
     if isinstance(error, InvalidInputError):
         told["errors"] = msgspec.to_builtins(error.errors)
-    # The standard library's: a field's name may hold half of a surrogate pair.
+    # The standard library's: msgspec fails for half of a surrogate pair. No message should hold
+    # one (`service.forms.storable`), and no refusal may become a 500 over it.
     body = json.dumps(told)
     return Response(body, status, content_type=PROBLEM)
 

@@ -18,9 +18,10 @@ import msgspec
 from service.exceptions import FieldError, InvalidInputError
 
 MAX_ERRORS = 100  # told at once: a body of nonsense must not have a longer answer
+MAX_NAME = 100  # characters of an unknown name that are told
 # One spelling for each number: no sign, space, leading zero or digit of another script.
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})", re.ASCII)
-
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 # An aware time, which the API's description calls a date-time.
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -82,7 +83,8 @@ def check_query(shape: type[ShapeT], texts: Mapping[str, Sequence[str]]) -> Shap
     values: dict[str, object] = {}
     for name, [text, *others] in texts.items():
         if others:
-            raise InvalidInputError(FieldError(name[:100], "Give this once.", "repeated"))
+            wrong = FieldError(storable(name[:MAX_NAME]), "Give this once.", "repeated")
+            raise InvalidInputError(wrong)
         part = parts.get(name)
         if part is not None and bool in part.choices:
             values[name] = {"true": True, "false": False}.get(text, text)
@@ -93,12 +95,32 @@ def check_query(shape: type[ShapeT], texts: Mapping[str, Sequence[str]]) -> Shap
 
 def is_storable(text: str) -> bool:
     """Whether both databases can hold the text: no NUL, and no half of a surrogate pair."""
-    if "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
+    return _NOT_STORABLE.search(text) is None
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for each character that cannot be stored, so that a message can name it.
+
+    Half of a surrogate pair has no UTF-8: many JSON parsers refuse an answer that holds one.
+    """
+    return _NOT_STORABLE.sub("\ufffd", text)
+
+
+def _is_all_storable(value: object) -> bool:
+    """Whether every text of a JSON value is, names too, however deep.
+
+    Without recursion: a value may be nested as deep as the JSON decoder allows.
+    """
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if not is_storable(part):
+                return False
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
     return True
 
 
@@ -108,7 +130,8 @@ def _problems(
     names = {shape.__struct_config__.tag_field, *(part.name for part in _parts(shape))}
     for name in values:
         if name not in names:
-            yield FieldError(f"{prefix}{name}"[:100], "There is no such field.", "unknown")
+            field_name = storable(f"{prefix}{name}"[:MAX_NAME])
+            yield FieldError(field_name, "There is no such field.", "unknown")
     for part in _parts(shape):
         name, value = prefix + part.name, values.get(part.name, msgspec.UNSET)
         if part.shapes and isinstance(value, dict):
@@ -168,7 +191,9 @@ class _Part(NamedTuple):
 
     def problem(self, value: object) -> str | None:
         """The code of what is wrong with a value, or None."""
-        if isinstance(value, str) and not is_storable(value):
+        # Before msgspec sees it, which raises UnicodeEncodeError for half of a surrogate pair.
+        is_list_of_shapes = bool(self.item_shapes) and isinstance(value, list)
+        if not is_list_of_shapes and not _is_all_storable(value):
             return "invalid_characters"
         try:
             msgspec.convert(value, self.outer)

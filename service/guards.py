@@ -23,6 +23,7 @@ from service.auth.tokens import bearer_token
 from service.config import Settings
 from service.exceptions import CrossSiteError
 from service.forms import is_storable
+from service.routing import is_for_programs
 from service.security.same_origin import SAFE_METHODS, is_same_origin
 
 MAX_BODY = 64 * 1024  # bytes; the largest form is about 10 kB
@@ -52,6 +53,7 @@ def _guard(request: Request, settings: Settings) -> Response | None:
     if request.path in PROBES:
         return None
     _check_size(request)
+    _check_address(request)
     _check_host(request, settings)
     for name in _SINGLE:
         if len(request.headers.getlist(name)) > 1:
@@ -99,6 +101,13 @@ def _check_size(request: Request) -> None:
         raise RequestHeaderFieldsTooLarge("The request's headers are too large.")
 
 
+def _check_address(request: Request) -> None:
+    """RFC 3986 addresses are ASCII. Of HTTP/2, hypercorn passes any bytes on; Quart fails there."""
+    scope = request.scope
+    if not (scope["raw_path"].isascii() and scope["query_string"].isascii()):
+        raise BadRequest("An address is in ASCII: write other characters with percent signs.")
+
+
 def _check_host(request: Request, settings: Settings) -> None:
     """Quart does not: an answer to any Host would let others' names lead to us.
 
@@ -120,8 +129,15 @@ def _came_by_http(request: Request, settings: Settings) -> bool:
 
 
 def _to_https(request: Request, settings: Settings) -> Response:
-    """Pages are there under HTTPS too; a program that sent its token in the clear must notice."""
-    if request.path.startswith("/api/") or request.method not in SAFE_METHODS:
+    """Pages are there under HTTPS too; a program that sent its token in the clear must notice.
+
+    A token may be sent to other addresses than the API's, too: to /metrics.
+    """
+    if (
+        is_for_programs(request.path)
+        or request.method not in SAFE_METHODS
+        or bearer_token() is not None
+    ):
         raise Forbidden("This service is to be used by HTTPS only.")
     # As it was sent: decoded, a path may end elsewhere.
     path, query = request.scope["raw_path"].decode("ascii"), request.query_string.decode("ascii")
@@ -129,7 +145,7 @@ def _to_https(request: Request, settings: Settings) -> Response:
 
 
 def _check_origin(request: Request, settings: Settings) -> None:
-    if _is_program(request):
+    if _is_call_of_no_browser(request):
         return
     schemes = ("https",) if settings.secure_cookies else ("https", "http")
     own = {f"{scheme}://{request.host}" for scheme in schemes}
@@ -141,13 +157,15 @@ def _check_origin(request: Request, settings: Settings) -> None:
         )
 
 
-def _is_program(request: Request) -> bool:
-    """A call of the API by nobody's browser: it does not say where it comes from, and no cookie
-    signs it in, or not alone: who sends a token is judged by that. What no browser does for another
-    site needs no proof that it was not."""
+def _is_call_of_no_browser(request: Request) -> bool:
+    """Whether a program outside of browsers calls the API: it need not prove its origin.
+
+    Browsers send Origin or Sec-Fetch-Site. A session's cookie may still be a browser's, unless a
+    token is there, too: then the cookie does not count.
+    """
     headers = request.headers
     return (
-        request.path.startswith("/api/")
+        is_for_programs(request.path)
         and "Origin" not in headers
         and "Sec-Fetch-Site" not in headers
         and (session_token() is None or bearer_token() is not None)

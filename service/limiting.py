@@ -24,6 +24,7 @@ from service.exceptions import (
     whole_seconds,
 )
 from service.logs import warn_seldom
+from service.routing import is_for_programs
 from service.security import limits
 from service.security.client_address import client_address, limit_key
 from service.security.limits import Bucket, Limit, Standings
@@ -48,7 +49,7 @@ def init_app(app: Quart) -> None:
     @app.after_request
     async def tell(response: ResponseTypes) -> ResponseTypes:
         standings = _standings().values()
-        if standings and request.path.startswith("/api/"):
+        if standings and is_for_programs(request.path):
             response.headers["RateLimit-Policy"] = ", ".join(
                 f'"{limit.name}";q={limit.count};w={limit.period:g}' for limit, _, _ in standings
             )

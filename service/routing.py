@@ -13,6 +13,8 @@ from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Ru
 from service import pages
 
 MAX_ID = 2**31 - 1  # PostgreSQL's integer
+API = "/api/"
+API_DOCS = "/api/docs"
 _ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
@@ -40,6 +42,15 @@ def init_app(app: Quart) -> None:
         if not isinstance(error, RequestRedirect):
             return None
         return pages.redirect(urlsplit(error.new_url)._replace(scheme="", netloc="").geturl(), 308)
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether programs call this address: the JSON API, but not the page that describes it.
+
+    Whoever calls such an address gets refusals as problem+json and is told of limits. Everybody
+    else gets pages.
+    """
+    return path.startswith(API) and path != API_DOCS and not path.startswith(f"{API_DOCS}/")
 
 
 class _Adapter(MapAdapter):

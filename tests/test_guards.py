@@ -69,6 +69,9 @@ class TestInProduction:
             "/login?next=%2Fbooks%2F",
             "/books/?after=7",
             "/nowhere%20at%C3%A4ll",
+            "/api/docs",
+            "/api/docs?x=%C3%A4#y",
+            "/api",
             "//evil.example/",
             "/%0d%0aSet-Cookie:a=b",
             "/a%3Fq%23/",
@@ -88,12 +91,24 @@ class TestInProduction:
         assert (await send(app, target="/", headers=sent)).one("Location") == f"{ORIGIN}/"
 
     @pytest.mark.parametrize(
-        ("method", "path"), [("POST", "/login"), ("GET", "/api/v1/books"), ("POST", "/api/v1/me")]
+        ("method", "path"),
+        [
+            *(("POST", "/login"), ("GET", "/api/v1/books"), ("POST", "/api/v1/me")),
+            *(("GET", "/api/v1/openapi.json"), ("GET", "/api/"), ("POST", "/api/docs")),
+        ],
     )
     async def test_http_with_a_secret_is_refused(self, app: Quart, method: str, path: str) -> None:
         """A password or token went in the clear: a redirect would hide that it did."""
         sent = [("Host", HOST), ("X-Forwarded-Proto", "http"), ("Origin", ORIGIN)]
         answer = await send(app, method, path, headers=sent)
+        assert answer.status == 403
+        assert answer.all("Location") == []
+
+    @pytest.mark.parametrize("path", ["/metrics", "/", "/api/docs"])
+    async def test_http_with_a_token_is_refused(self, app: Quart, path: str) -> None:
+        """Whatever the address: the program that sent a token in the clear must notice."""
+        sent = [("Host", HOST), ("X-Forwarded-Proto", "http"), ("Authorization", "Bearer x")]
+        answer = await send(app, target=path, headers=sent)
         assert answer.status == 403
         assert answer.all("Location") == []
 
@@ -182,6 +197,15 @@ async def test_size_of_the_address(app: Quart, length: int, status: int) -> None
 )
 async def test_size_of_the_headers(app: Quart, headers: list[tuple[str, str]], status: int) -> None:
     assert (await send(app, target="/login", headers=headers)).status == status
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/", "/login", "/books/", "/static/app.css", "/api/v1/books"])
+@pytest.mark.parametrize("query", [b"next=\xff", b"after=\xc3\xa9", b"v=\xed\xa0\x80", b"\x80"])
+async def test_address_not_in_ascii(app: Quart, path: str, query: bytes) -> None:
+    """Bytes that some servers pass on as they are, and that Quart cannot decode."""
+    for target in (path.encode() + b"?" + query, path.encode() + query):
+        assert (await send(app, target=target)).status == 400
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

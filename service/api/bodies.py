@@ -9,6 +9,7 @@ from quart import Response, request
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
 from service.exceptions import FieldError, InvalidInputError
+from service.forms import MAX_NAME, storable
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -99,7 +100,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise BadRequest(f"The body has the name “{name[:100]}” twice in one object.")
+            told = storable(name[:MAX_NAME])
+            raise BadRequest(f"The body has the name “{told}” twice in one object.")
         found[name] = value
     return found
 

@@ -10,9 +10,10 @@ from service import pages
 from service.api import openapi
 from service.auth import current_user, public
 from service.limiting import unlimited
+from service.routing import API_DOCS
 from service.security.headers import CONTENT_SECURITY_POLICY_WITH_SCRIPTS
 
-blueprint = Blueprint("api_docs", __name__, url_prefix="/api/docs")
+blueprint = Blueprint("api_docs", __name__, url_prefix=API_DOCS)
 
 
 @blueprint.get("")

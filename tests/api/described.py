@@ -175,6 +175,9 @@ def check(it: Described, answer: Answer) -> None:
         assert not header["required"] or answer.one(name), name
     for name in ("RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "ETag"):
         assert not answer.all(name) or name in response["headers"], (it.name, answer.status, name)
+    if answer.body:
+        # A parser that takes no half of a surrogate pair can read it.
+        json.dumps(json.loads(answer.body), ensure_ascii=False).encode()
     if answer.status < 400:
         return
     assert answer.one("Content-Type") == "application/problem+json"

@@ -26,6 +26,12 @@ from tests.wire import FORM
 TEXTS = ["", " ", "\0", "a\0b", "\ud800", "a\udfffb", "\ud83d", "x" * 40_000, "\t\r\n\u2003"]
 NUMBERS: list[Any] = [0, -1, 6, 2**31, 2**63, -(2**63), 10**400, 0.5, 1e300, "1", "\u0663"]
 VALUES: list[Any] = [*TEXTS, *NUMBERS, True, False, None, [], {}, [None], {"a": 1}]
+# What cannot be stored, below the place where a text or a choice may stand.
+UNSTORABLE: list[Any] = [
+    *("\ud800", ["\ud800"], ["books:read", "\udfff"], [["\0"]], {"a": "\ud83d"}, {"\ud800": 1}),
+    *({"title": ["\0"]}, [{"op": "\ud800"}], [{"op": "create", "book": {"\udc00": "\ud800"}}]),
+]
+VALUES += UNSTORABLE
 # In an address each is another spelling of nothing that is meant there.
 IN_QUERY = ["%00", "a%00", "%FF", "%ED%A0%80", "%C0%AF", "%E2%80%AE", "%F0%9F%A6%89", "", "%20"]
 IN_QUERY += ["0", "-1", "%2B1", "01", "1.0", "1e3", "%D9%A3", "%201", "101", str(2**31), str(2**63)]
@@ -109,6 +115,59 @@ def _starts(field: str, place: Place) -> bool:
         if field == name:
             return True
     return field.startswith(name)
+
+
+async def test_unstorable_however_deep(
+    app: Quart, caller: Caller, ids: dict[str, object], operations: list[Described]
+) -> None:
+    """Half of a surrogate pair or a NUL in any text of a body, as a name or value: 422 (F12)."""
+    for it in bodies(operations):
+        async with unchanged(app):
+            for place, _ in it.fields():
+                for value in [*UNSTORABLE, *(nested(depth) for depth in (2, 100, 900))]:
+                    body = encoded(it.replaced(place, value))
+                    answer = await caller.call(it, it.address(ids), body=body)
+                    assert answer.status == 422, (it.name, place)
+                    codes = {error["code"] for error in json.loads(answer.body)["errors"]}
+                    assert codes & {"invalid_characters", "invalid", "unknown"}, (it.name, place)
+
+
+def nested(depth: int) -> Any:
+    """A text that cannot be stored within lists and objects; the body around it is three deep."""
+    value: Any = "\ud800"
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+async def test_choice_that_cannot_be_stored(
+    app: Quart, caller: Caller, ids: dict[str, object], operations: list[Described]
+) -> None:
+    """The field that it stands in is named, and the reason is the character."""
+    [make_token] = [it for it in operations if it.name == "make_token"]
+    body = make_token.body | {"scopes": ["\ud800"]}
+    async with unchanged(app):
+        answer = await caller.call(make_token, make_token.path, body=encoded(body))
+    [error] = json.loads(answer.body)["errors"]
+    assert (error["field"], error["code"]) == ("scopes", "invalid_characters")
+
+
+async def test_name_that_cannot_be_stored(
+    app: Quart, caller: Caller, operations: list[Described]
+) -> None:
+    """A refusal names it in characters that every parser of JSON reads."""
+    [add_book] = [it for it in operations if it.name == "add_book"]
+    unknown = encoded(add_book.body | {"a\ud800\0b": 1})
+    answer = await caller.call(add_book, add_book.path, body=unknown)
+    assert json.loads(answer.body)["errors"][0]["field"] == "a\ufffd\ufffdb"
+    twice = b'{"\\ud800": 1, "\\ud800": 2}'
+    answer = await caller.call(add_book, add_book.path, body=twice)
+    assert answer.status == 400
+    assert "\ufffd" in json.loads(answer.body)["detail"]
+    answer = await caller.call(
+        add_book, f"{add_book.path}?%00=1&%00=2", body=encoded(add_book.body)
+    )
+    assert json.loads(answer.body)["errors"][0]["field"] == "\ufffd"
 
 
 async def test_missing_fields(

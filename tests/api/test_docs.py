@@ -5,10 +5,12 @@ import re
 
 import pytest
 from quart import Quart
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.security.headers import CONTENT_SECURITY_POLICY
 from tests.api.described import Described, description
 from tests.people import Browser, Person, text_of
+from tests.servers import free_port
 from tests.wire import send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -89,3 +91,52 @@ async def test_docs_policy(app: Quart, alice: Person) -> None:
 async def test_docs_in_footer(nobody: Browser) -> None:
     page = await (await nobody.get("/")).get_data(as_text=True)
     assert 'href="/api/docs"' in page
+
+
+class TestIsAPage:
+    """What goes wrong at this address is told to people: the API is for programs, this is not."""
+
+    @on_sqlite
+    @pytest.mark.parametrize(
+        ("method", "path", "headers", "status"),
+        [
+            ("POST", ADDRESS, [("Origin", "http://localhost")], 405),
+            ("POST", ADDRESS, [], 403),
+            ("POST", ADDRESS, [("Authorization", "Bearer rl_x")], 403),
+            ("DELETE", ADDRESS, [("Origin", "https://evil.example")], 403),
+            ("GET", f"{ADDRESS}/nowhere", [], 404),
+            ("GET", f"{ADDRESS}?{'x' * 9000}", [], 414),
+            ("GET", ADDRESS, [("X-Long", "x" * 40_000)], 431),
+        ],
+    )
+    async def test_refusals(
+        self, app: Quart, method: str, path: str, headers: list[tuple[str, str]], status: int
+    ) -> None:
+        answer = await send(app, method, path, headers=headers)
+        assert answer.status == status
+        assert answer.one("Content-Type") == "text/html; charset=utf-8"
+        assert f"Error {status}" in answer.text
+
+    @on_sqlite
+    @pytest.mark.parametrize("path", ["/api/", "/api/docsx", "/api/v1/docs", "/api/v2/books"])
+    async def test_beside_it(self, app: Quart, path: str) -> None:
+        """Every other address below /api/ is for programs, also one that is unknown."""
+        answer = await send(app, target=path, headers=[("Accept", "text/html")])
+        assert answer.status == 404
+        assert answer.one("Content-Type") == "application/problem+json"
+
+    async def test_without_database(self, app: Quart, alice: Person) -> None:
+        """Who is signed in is not told by JSON that the database is away."""
+        database = app.extensions["database"]
+        engine = database.engine
+        away = f"postgresql+asyncpg://u:p@127.0.0.1:{free_port()}/db"
+        database.engine = create_async_engine(away)
+        try:
+            response = await alice.get(ADDRESS)
+        finally:
+            await database.engine.dispose()
+            database.engine = engine
+        assert response.status_code == 503
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert int(response.headers["Retry-After"]) >= 1
+        assert "Error 503" in await text_of(response)
