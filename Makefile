@@ -28,8 +28,8 @@ test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/dev ## Run the tests of faults and of migrations at full scale, on this machine alone
-	FULL_SCALE=1 $(BIN)/python -m pytest tests/faults tests/migrations/test_concurrency.py tests/migrations/test_killed.py $(ARGS)
+soak: $(VENV)/dev ## Run the tests of faults, migrations and odd texts at full scale, on this machine alone
+	FULL_SCALE=1 $(BIN)/python -m pytest tests/faults tests/migrations/test_concurrency.py tests/migrations/test_killed.py tests/test_any_text.py tests/api/test_any_text.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev ## Check format, lint, types and import rules

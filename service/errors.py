@@ -129,7 +129,7 @@ def title_of(status: int) -> str:
 
 async def _answer_refusal(error: ServiceError) -> Response:
     status = status_of(type(error))
-    if isinstance(error, TryLaterError) and not isinstance(error, TooManyRequestsError):
+    if status >= 500:  # what a client did wrong is no news for the operator
         _logger().warning("%s", error.code, exc_info=error.__cause__)
     response = _answer(status, str(error), error.code, error)
     if isinstance(error, TryLaterError):

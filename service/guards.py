@@ -31,6 +31,7 @@ MAX_ADDRESS = 8 * 1024  # bytes of path and query
 MAX_HEADERS = 32 * 1024  # bytes of names and values
 MAX_HEADER_COUNT = 100
 MAX_FORM_FIELDS = 50
+HTTPS_ONLY = "This service is to be used by HTTPS only."
 BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
 # What means one thing: of two, a proxy may have looked at the other one.
 _SINGLE = ("Authorization", "Content-Type", "Idempotency-Key")
@@ -138,7 +139,7 @@ def _to_https(request: Request, settings: Settings) -> Response:
         or request.method not in SAFE_METHODS
         or bearer_token() is not None
     ):
-        raise Forbidden("This service is to be used by HTTPS only.")
+        raise Forbidden(HTTPS_ONLY)
     # As it was sent: decoded, a path may end elsewhere.
     path, query = request.scope["raw_path"].decode("ascii"), request.query_string.decode("ascii")
     return pages.redirect(f"{settings.public_url}{path}{'?' if query else ''}{query}", 308)

@@ -1,6 +1,7 @@
 """How refusals and failures are told: as a page of the same design, or as problem+json."""
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from service.exceptions import (
     ServiceError,
     TooManyRequestsError,
 )
+from service.idempotency import StillRunningError
 from tests.people import Browser, Person, text_of
 from tests.wire import FORM, Answer, send
 
@@ -33,6 +35,7 @@ RAISED: dict[str, tuple[Exception, int, str]] = {
     "cross": (CrossSiteError("No."), 403, "CROSS_SITE"),
     "missing": (NotFoundError("No."), 404, "NOT_FOUND"),
     "conflict": (ConflictError("No."), 409, "CONFLICT"),
+    "still-running": (StillRunningError(), 409, "STILL_RUNNING"),
     "http-conflict": (Conflict(), 409, "CONFLICT"),
     "teapot": (ImATeapot(), 418, "IM_A_TEAPOT"),
     "invalid": (
@@ -105,6 +108,21 @@ async def test_problem(app: Quart, nobody: Browser, kind: str) -> None:
     errors = [{"field": "title", "message": "Enter a title.", "code": "missing"}]
     assert problem.get("errors") == (errors if kind == "invalid" else None)
     check_nothing_leaks(body)
+
+
+@on_sqlite
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+@pytest.mark.parametrize("kind", RAISED)
+async def test_log(
+    nobody: Browser, caplog: pytest.LogCaptureFixture, prefix: str, kind: str
+) -> None:
+    """What is the service's fault is logged for its operator, and what is a client's is not."""
+    _, status, _ = RAISED[kind]
+    await nobody.get(f"{prefix}/fail/{kind}")
+    assert caplog.records
+    level = {500: logging.ERROR, 503: logging.WARNING}.get(status)
+    told = [it.levelno for it in caplog.records if it.levelno > logging.INFO]
+    assert told == ([] if level is None else [level])
 
 
 @on_sqlite

@@ -1,5 +1,6 @@
 """Requests as they come over the wire: for what a well-behaved test client would not send."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -44,10 +45,12 @@ async def send(
     body: bytes | Sequence[bytes] = b"",
     peer: str = "192.0.2.1",
     scheme: str = "http",
+    stalls: bool = False,
 ) -> Answer:
     """Call the application as a server does; nothing is added but a Host where none is given.
 
     The target's path is decoded as uvicorn does it. A body in several parts arrives in as many.
+    One that `stalls` never ends.
     """
     path, _, query = _bytes(target).partition(b"?")
     sent = [(_bytes(name).lower(), _bytes(value)) for name, value in headers]
@@ -70,12 +73,14 @@ async def send(
     }
     parts = [body] if isinstance(body, bytes) else list(body)
     incoming = [
-        {"type": "http.request", "body": part, "more_body": number < len(parts)}
+        {"type": "http.request", "body": part, "more_body": stalls or number < len(parts)}
         for number, part in enumerate(parts, 1)
     ]
     outgoing: list[Any] = []
 
     async def receive() -> Any:
+        if stalls and not incoming:
+            await asyncio.Event().wait()
         return incoming.pop(0) if incoming else {"type": "http.disconnect"}
 
     async def keep(message: Any) -> None:

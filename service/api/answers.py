@@ -15,9 +15,11 @@ from service.exceptions import (
     NotAuthenticatedError,
     OverloadedError,
     ServiceError,
+    StoppingError,
     TooManyRequestsError,
     TryLaterError,
 )
+from service.guards import HTTPS_ONLY
 from service.idempotency import StillRunningError
 from service.security.same_origin import SAFE_METHODS
 
@@ -72,12 +74,12 @@ class Refusal(NamedTuple):
 def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list[Refusal]:
     """Every refusal that follows from the declaration, by status."""
     statuses = [400, 406, 414, 431]
-    kinds: list[type[ServiceError]] = [InvalidInputError, DatabaseUnavailableError]
+    kinds: list[type[ServiceError]] = [InvalidInputError, DatabaseUnavailableError, StoppingError]
     kinds += declared.errors
     if list(variables):
         statuses.append(404)
     if declared.body is not None:
-        statuses += [413, 415]
+        statuses += [408, 413, 415]
     if declared.scope is not None:
         kinds.append(NotAuthenticatedError)
     if declared.scope or declared.session_only or declared.token_only:
@@ -91,6 +93,7 @@ def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list
     if declared.limits:
         kinds.append(OverloadedError)  # what has limits of its own hashes a password
     found = {Refusal(status, code_of(status), DETAILS[status]) for status in statuses}
+    found.add(Refusal(403, code_of(403), HTTPS_ONLY))
     found |= {_refusal(kind) for kind in kinds}
     return sorted(found)
 

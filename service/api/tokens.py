@@ -76,7 +76,8 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
     messages: ClassVar = {
         **TokenWish.messages,
         **Credentials.messages,
-        "otp": "Send the code, if your account asks for one.",
+        "otp": "Send a text or null, or leave this out. It is not looked at:"
+        " accounts have no second factor yet.",
     }
     example: ClassVar = {
         "email": "ada@example.com",
@@ -97,7 +98,10 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
     errors=(WrongCredentialsError, TooManyTokensError),
 )
 async def make_token(body: TokenRequest) -> Response:
-    """With your password: no token can make another. `otp` is for accounts with a second factor."""
+    """With your password: no token can make another.
+
+    Accounts have no second factor yet: `otp` is accepted and not looked at.
+    """
     async with verified(body.email, body.password) as (session, account):
         text, row = await tokens.make_token(session, account.id, body)
     made = NewTokenOut(row.id, text, row.name, _scopes(row.scopes), row.expires_at)
@@ -110,6 +114,19 @@ async def list_tokens(call: Call) -> Response:
     """Those that can be used; the texts of them nobody knows any more."""
     rows = await tokens.list_tokens(call.connection, call.owner)
     return answer(TokenList([_shown(row) for row in rows]))
+
+
+@blueprint.get("/<id:token_id>")
+@operation(
+    "Get a token",
+    "account:read",
+    {200: TokenOut},
+    reason="two statements",
+    errors=(TokenNotFoundError,),
+)
+async def get_token(call: Call, token_id: int) -> Response:
+    """One of your tokens that can be used, without its text."""
+    return answer(_shown(await tokens.get_token(call.connection, call.owner, token_id)))
 
 
 @blueprint.delete("/<id:token_id>")

@@ -106,6 +106,12 @@ class Described:
         """Every field of the example and of what else may stand there, with its schema."""
         yield from _fields(self, self.body if value is None else value, schema or self.schema, ())
 
+    def bodies(self) -> Iterator[Any]:
+        """Its body as the example has it, and one with every field and every kind of a choice."""
+        if self.types:
+            yield self.body
+            yield next(_samples(self, self.schema))
+
     def objects(self) -> Iterator[Place]:
         """The places of all objects in the example."""
         yield from _objects(self.body, ())
@@ -151,6 +157,7 @@ class Caller:
         body: bytes | Sequence[bytes] = b"",
         headers: Headers = (),
         kind: str | None = None,
+        **options: Any,
     ) -> Answer:
         """What the operation answers; fails for an answer that is not described or not sound."""
         sent: list[tuple[bytes | str, bytes | str]] = []
@@ -162,7 +169,9 @@ class Caller:
             sent.append(("Content-Type", kind or it.types[0]))
         replaced = {_text(name).lower() for name, _ in headers}
         sent = [(name, value) for name, value in sent if _text(name).lower() not in replaced]
-        answer = await send(self.app, it.method, target, headers=[*sent, *headers], body=body)
+        answer = await send(
+            self.app, it.method, target, headers=[*sent, *headers], body=body, **options
+        )
         check(it, answer)
         return answer
 
@@ -210,6 +219,22 @@ def _fields(it: Described, value: Any, schema: Any, place: Place) -> Iterator[tu
             yield (*place, name), field
             if name in value:
                 yield from _fields(it, value[name], field, (*place, name))
+
+
+def _samples(it: Described, schema: Any) -> Iterator[Any]:
+    """Values of a schema, one for each of its kinds; with a list of one of each as its items."""
+    schema = it.resolved(schema)
+    for kind in schema.get("anyOf", ()):
+        yield from _samples(it, kind)
+    if "enum" in schema:
+        yield schema["enum"][0]
+    elif schema.get("type") == "object":
+        yield {name: next(_samples(it, field)) for name, field in schema["properties"].items()}
+    elif schema.get("type") == "array":
+        yield [*_samples(it, schema["items"])]
+    elif "type" in schema:
+        known = {"string": "a text", "integer": schema.get("minimum", 1), "boolean": True}
+        yield known.get(schema["type"])
 
 
 def _is_kind(kind: dict[str, Any], value: dict[str, Any]) -> bool:

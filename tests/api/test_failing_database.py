@@ -23,6 +23,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", f"{BOOKS}/batch", {"operations": [{"op": "create", "book": A_BOOK}] * 2}),
     ("GET", "/api/v1/me", None),
     ("GET", "/api/v1/tokens", None),
+    ("GET", "/api/v1/tokens/1", None),
     ("GET", "/api/v1/sessions", None),
     ("DELETE", "/api/v1/tokens/current", None),
     ("DELETE", "/api/v1/me", None),

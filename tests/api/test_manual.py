@@ -142,6 +142,9 @@ def test_figures() -> None:
     assert idempotency.LIFETIME.total_seconds() == 24 * 3600
     assert f"Up to {batch.MAX_OPERATIONS} operations" in MANUAL
     assert (batch.MAX_BODY, guards.MAX_BODY) == (1024 * 1024, 64 * 1024)
+    assert f"an address of at most {guards.MAX_ADDRESS // 1024} KiB" in MANUAL
+    assert f"headers of at most {guards.MAX_HEADERS // 1024} KiB" in MANUAL
+    assert f"within {guards.BODY_TIMEOUT} seconds" in MANUAL
     assert f"`limit` is 1 to {books.MAX_PAGE_SIZE}, {books.PAGE_SIZE} where" in MANUAL
     assert f"one of {tokens.MAX_TOKENS}" in MANUAL
     for name in (*forms.SCOPES, *cursors.ORDERS):

@@ -17,6 +17,7 @@ EXPECTED: dict[str, str | None] = {
     "GET /me": "account:read",
     "PATCH /me": "account:write",
     "GET /tokens": "account:read",
+    "GET /tokens/<id>": "account:read",
     "DELETE /tokens/<id>": "account:write",
     "DELETE /tokens/current": "",
     "GET /sessions": "account:read",

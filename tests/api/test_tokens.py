@@ -1,4 +1,4 @@
-"""POST and GET /api/v1/tokens, DELETE /api/v1/tokens/{id} and /current"""
+"""POST and GET /api/v1/tokens, GET and DELETE /api/v1/tokens/{id}, DELETE /current"""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from service.models import AccessToken, RateLimit
 from service.users.tokens import MAX_TOKENS
 from tests.api.programs import (
     BOOKS,
+    MANUAL,
     Program,
     Script,
     add_program,
@@ -151,6 +152,53 @@ async def test_list_by_script(script: Script, program: Program) -> None:
     assert [token["id"] for token in await items(script)] == [program.token_id]
 
 
+async def test_get(app: Quart, program: Program, alice: Person, script: Script) -> None:
+    """One of one's own that can be used, as the list shows it."""
+    reader = await add_program(app, alice.id, ["account:read"])
+    await at_rest(app)
+    for caller in (reader, script):
+        response = await caller.get(f"{TOKENS}/{program.token_id}")
+        assert response.status_code == 200
+        await at_rest(app)
+        listed = [it for it in await items(caller) if it["id"] == program.token_id]
+        assert [await response.get_json()] == listed
+        assert str(program.token) not in await response.get_data(as_text=True)
+
+
+async def test_get_needs_its_scope(app: Quart, program: Program, alice: Person) -> None:
+    other = await add_program(app, alice.id, ["books:read", "books:write", "account:write"])
+    for token_id in (program.token_id, other.token_id, 4711):
+        refused = await other.get(f"{TOKENS}/{token_id}")
+        await problem(refused, 403, "INSUFFICIENT_SCOPE")
+
+
+async def test_get_of_another(app: Quart, program: Program, bobs: Program) -> None:
+    """Another's token, one that has ended and one that there never was are told alike."""
+    ended = await add_program(app, (await owner_of(app, bobs)))
+    await expire(app, ended.token_id)
+    answers = set()
+    for token_id in (program.token_id, ended.token_id, 4711):
+        response = await bobs.get(f"{TOKENS}/{token_id}", X_Request_ID="the-same-request")
+        await problem(response, 404, "TOKEN_NOT_FOUND")
+        answers.add(await response.get_data())
+    assert len(answers) == 1
+    await problem(await bobs.get(f"{TOKENS}/current"), 405, "METHOD_NOT_ALLOWED")
+
+
+async def owner_of(app: Quart, program: Program) -> int:
+    found = await rows(app, AccessToken.id, AccessToken.user_id)
+    return int(dict(found)[program.token_id])
+
+
+async def test_second_factor_is_not_looked_at(app: Quart, stranger: Program, alice: Person) -> None:
+    """No account has one yet: whatever `otp` is, the password decides, as the description says."""
+    for otp in (None, "", "123456", "no code"):
+        assert (await stranger.post(TOKENS, WISH | {"otp": otp})).status_code == 201
+    wrong = WISH | {"password": "not the right one", "otp": "123456"}
+    await problem(await stranger.post(TOKENS, wrong), 401, "WRONG_CREDENTIALS")
+    assert "`otp` is accepted and not looked at" in MANUAL
+
+
 async def test_revoke(app: Quart, program: Program, alice: Person) -> None:
     """It is refused from the next request on; the others go on."""
     other = await add_program(app, alice.id)
@@ -220,6 +268,7 @@ async def test_never_in_the_log(
     await Program(app, token).get(BOOKS)
     await Program(app, token[:-1]).get(BOOKS)
     await stranger.get(f"{BOOKS}?token={token}")
+    assert caplog.records
     written = caplog.text + str([vars(record) for record in caplog.records])
     assert token[:-1] not in written
     assert PASSWORD not in written
