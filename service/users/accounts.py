@@ -13,6 +13,7 @@ from service.exceptions import (
     InvalidInputError,
     NotAuthenticatedError,
 )
+from service.forms import is_storable
 from service.models import User
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
@@ -103,7 +104,12 @@ def _email_taken() -> Iterator[None]:
 
 
 async def find_account(connection: AsyncConnection, typed_email: str) -> Account | None:
-    """The account of an address as somebody typed it, or None."""
+    """The account of an address as somebody typed it, or None.
+
+    An operator's shell passes any bytes on: what is no UTF-8 is nobody's address.
+    """
+    if not is_storable(typed_email):
+        return None
     return await queries.get_user_by_email(connection, typed_email, fold_email(typed_email))
 
 

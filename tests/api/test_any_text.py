@@ -23,6 +23,7 @@ from tests.people import add_person, rows
 from tests.wire import send
 
 EXAMPLES = scale(3, 40)  # for each place
+TRIES = 3  # of what is refused because the machine is busy: a text's fault stays one
 MARK = "the place of the odd value"
 
 values_everywhere = settings(
@@ -68,10 +69,14 @@ class Trial:
 
     async def send(self, it: Described, query: str = "", **options: Any) -> None:
         """Fails for an answer that is not described, and for a refusal that changed something."""
-        answer = await self.caller.call(it, self.address(it) + query, **options)
+        for _ in range(TRIES):
+            answer = await self.caller.call(it, self.address(it) + query, **options)
+            if answer.status != 503:
+                break
         await self.check(it.name, answer.status)
 
     async def check(self, name: str, status: int) -> None:
+        assert status < 500, name
         if status < 400:
             await self.begin()
         else:
@@ -139,5 +144,4 @@ async def test_beside_bodies(app: Quart, data: st.DataObject) -> None:
             address = it.address({**trial.ids, name: data.draw(in_address)})
             sent = [("Authorization", f"Bearer {trial.caller.program.token}")]
             answer = await send(app, it.method, address, headers=sent, body=good)
-            assert answer.status < 500, (it.name, address)
             await trial.check(it.name, answer.status)

@@ -131,6 +131,8 @@ def test_set_password(run: Run, settings: Settings) -> None:
     [
         ("carol@example.com", OTHER, "There is no account with this e-mail address."),
         ("no address", OTHER, "There is no account with this e-mail address."),
+        # As Python decodes an argument that is no UTF-8.
+        ("\udcff@example.com", OTHER, "There is no account with this e-mail address."),
         ("alice@example.com", "short", "password: Enter a password of at least 8 characters."),
         ("alice@example.com", "alice@example.com", "password: This password is too much like"),
     ],
