@@ -42,14 +42,10 @@ POOL_RECYCLE = 900  # seconds; shorter than the idle limits of the proxies that 
 _UNAVAILABLE_STATES = (
     "08", "0A000", "25006", "25P03", "28", "3D000", "40", "42501", "53", "55P03", "57", "58",
 )  # fmt: skip
-# SQLite has no states that reach us, only texts.
-_UNAVAILABLE_TEXTS = (
-    "database is locked",
-    "readonly database",
-    "database or disk is full",
-    "disk I/O error",
-    "unable to open database file",
-)
+# The same of SQLite: BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN. Python's module has names
+# for them, which a service on PostgreSQL starts without.
+_UNAVAILABLE_CODES = (5, 6, 8, 10, 13, 14)
+_PRIMARY_CODE = 0xFF  # the part of SQLite's extended codes that says the kind
 
 
 class Database:
@@ -145,7 +141,7 @@ def is_unavailable(error: BaseException) -> bool:
         return (
             error.connection_invalidated
             or is_unavailable(driver_error(error.orig))
-            or any(text in str(error.orig) for text in _UNAVAILABLE_TEXTS)
+            or getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY_CODE in _UNAVAILABLE_CODES
         )
     if isinstance(error, PostgresError):
         return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)

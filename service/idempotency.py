@@ -24,6 +24,7 @@ from service.exceptions import (
 )
 from service.models import DatabaseNow, IdempotencyKey
 from service.models.inserts import insert
+from service.violations import violates
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
@@ -107,8 +108,10 @@ async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
     )
     try:
         taken = await session.scalar(statement.returning(IdempotencyKey.key))
-    except IntegrityError as error:  # the one thing that the row refers to
-        raise NotAuthenticatedError("This account was deleted.") from error
+    except IntegrityError as error:
+        if violates(error, "idempotency_keys_user_id_fkey"):
+            raise NotAuthenticatedError("This account was deleted.") from error
+        raise
     return None if taken is not None else await _stored(session, key)
 
 

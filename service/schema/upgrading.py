@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 16  # at a table that others keep locked, each as long as lock_timeout
+SQLITE_BUSY = 5  # SQLite's primary code where another connection has the lock
 PAUSE = 1.0  # seconds between them, in which others get on
 
 
@@ -121,4 +122,5 @@ def _drop(connection: "Connection") -> None:
 def _is_locked(error: DBAPIError) -> bool:
     """lock_timeout, a deadlock of which we were the victim, or SQLite's other writer."""
     state = getattr(error.orig, "sqlstate", None)
-    return state in {"55P03", "40P01"} or "database is locked" in str(error.orig)
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return state in {"55P03", "40P01"} or code & 0xFF == SQLITE_BUSY

@@ -21,6 +21,7 @@ from service.users import queries
 from service.users.forms import Registration, canonical_email, new_email
 from service.users.passwords import check_new_password
 from service.users.queries import Account
+from service.violations import violates
 
 
 class EmailTakenError(ConflictError):
@@ -95,8 +96,7 @@ def _email_taken() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        # PostgreSQL names the constraint, SQLite its column.
-        if any(name in str(error.orig) for name in ("users_email_key", "users.email")):
+        if violates(error, "users_email_key"):
             raise EmailTakenError(
                 "There is an account with this e-mail address already."
             ) from error

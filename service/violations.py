@@ -1,0 +1,43 @@
+"""Which constraint of the models a database refused a row for."""
+
+from functools import cache
+
+from asyncpg.exceptions import PostgresError
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import ColumnCollectionConstraint
+
+from service.models import Base
+
+
+def violates(error: IntegrityError, name: str) -> bool:
+    """Whether the database refused a row for the constraint of this name.
+
+    PostgreSQL names the constraint. SQLite names it, its columns or, for a foreign key, only its
+    kind: the statement must then be about a table with no other one. Raises KeyError for a name
+    that is not in the models.
+    """
+    constraint = _constraints()[name]
+    cause = error.driver_exception
+    if isinstance(cause, PostgresError):
+        return getattr(cause, "constraint_name", None) == name
+    return str(cause) == _told_by_sqlite(constraint)
+
+
+def _told_by_sqlite(constraint: ColumnCollectionConstraint) -> str:
+    if isinstance(constraint, ForeignKeyConstraint):
+        return "FOREIGN KEY constraint failed"
+    if isinstance(constraint, CheckConstraint):
+        return f"CHECK constraint failed: {constraint.name}"
+    return f"UNIQUE constraint failed: {', '.join(map(str, constraint.columns))}"
+
+
+@cache
+def _constraints() -> dict[str, ColumnCollectionConstraint]:
+    """Every constraint of the models, by its name."""
+    return {
+        str(constraint.name): constraint
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, ColumnCollectionConstraint)
+    }
