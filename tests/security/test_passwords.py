@@ -10,6 +10,8 @@ import pytest
 from quart import Quart
 from werkzeug.security import generate_password_hash
 
+from service.app import create_app
+from service.config import Settings
 from service.exceptions import OverloadedError
 from service.models import RateLimit, Session, User
 from service.security.passwords import MAX_THREADS, PasswordHasher, Verdict, thread_count
@@ -185,6 +187,16 @@ async def test_threads_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("service.security.passwords.available_cores", lambda: 8.0)
     assert PasswordHasher().threads.count == 2
     assert PasswordHasher(processes=8).threads.count == 1
+
+
+@pytest.mark.parametrize(("workers", "threads"), [("1", 2), ("2", 1)])
+def test_workers_share_the_cores(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, workers: str, threads: int
+) -> None:
+    """As many workers as cores have a thread each, not each as many as there are cores."""
+    monkeypatch.setattr("service.security.passwords.available_cores", lambda: 2.0)
+    app = create_app(Settings.from_env(environment | {"WEB_CONCURRENCY": workers}))
+    assert app.extensions["password_hasher"].threads.count == threads
 
 
 async def test_queue_is_bounded(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,9 @@
 """How long a failed sign-in takes says nothing about the account."""
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +14,7 @@ from service.security.passwords import PasswordHasher, Verdict, Work
 from service.security.timing import DECAY, HALF_LIFE, LEAST, MARGIN, MOST, SHORT, EvenTiming
 from tests.people import PASSWORD, Browser, add_user
 
+WAITED = 0.3  # seconds of another thread's work
 # Seconds of work on an ordinary core.
 COSTS = {"unknown": 0.021, "argon2": 0.019, "scrypt": 0.072, "pbkdf2": 0.194, "locked": 0.02}
 
@@ -126,6 +131,51 @@ async def test_login_failures_are_alike(
     assert all(answer == answers[0] for answer in answers)
     assert ends == pytest.approx([LEAST] * len(COSTS))
     assert len(holds) == len(COSTS), "each is held exactly once"
+
+
+@pytest.mark.usefixtures("memory_clock")
+async def test_login_success_tells_how_busy_it_is(
+    accounts: dict[str, str], app: Quart, holds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a good sign-in met is known when the next one fails: that one waits longer, too."""
+    timed = PasswordHasher._timed_verify
+
+    def stretched(self: PasswordHasher, password: str, hashed: str | None) -> Verdict:
+        verdict = timed(self, password, hashed)
+        return replace(verdict, work=Work(4 * verdict.work.processor, verdict.work.processor))
+
+    monkeypatch.setattr(PasswordHasher, "_timed_verify", stretched)
+    right = {"email": accounts["argon2"], "password": PASSWORD}
+    assert (await Browser(app).post("/login", right)).status_code == 303
+    monkeypatch.setattr(PasswordHasher, "_timed_verify", timed)
+    wrong = {"email": accounts["unknown"], "password": "wrong horse battery"}
+    assert (await Browser(app).post("/login", wrong)).status_code == 401
+    assert COSTS["unknown"] + holds[-1] == pytest.approx(4 * LEAST)
+
+
+async def test_work_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on while the thread waits; the processor time is the thread's alone."""
+    monkeypatch.setattr(PasswordHasher, "_verify", waits_and_works)
+    hasher = PasswordHasher()
+    verdict = await hasher.verify(PASSWORD, None)
+    hasher.close()
+    assert verdict.work.seconds > verdict.work.processor
+    assert SHORT < verdict.work.processor < WAITED
+
+
+def waits_and_works(*_: object) -> Verdict:
+    """Waits for another thread that works, then works a little itself."""
+    end = time.process_time() + WAITED
+    other = Thread(target=work_until, args=(time.process_time, end))
+    other.start()
+    other.join()
+    work_until(time.thread_time, time.thread_time() + 2 * SHORT)
+    return Verdict(right=False)
+
+
+def work_until(clock: Callable[[], float], end: float) -> None:
+    while clock() < end:
+        pass
 
 
 async def test_login_success_is_not_held(
