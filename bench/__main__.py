@@ -71,7 +71,7 @@ def _measure(options: Options, made: Mapping[str, Database]) -> Results:
         results.starts = _starts(options, made)
         results.memory |= _idle(results.starts)
     if options.serving:
-        with serving(options.serving, made) as running:
+        with serving(options.serving, made, options.asked) as running:
             _rounds(options, running, results)
             if options.wants("memory"):
                 results.memory |= _loaded(options, running)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.peers import OURS, PEERS, CheckoutError, Peer, checkout
 from bench.rounds import Plan
-from bench.rows import ROWS, Row
+from bench.rows import LIST, ROWS, Row
 
 DEFAULT_PEERS = ("flask", "fastapi", "asgi")
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
@@ -36,6 +36,11 @@ class Options:
         return [row for row in ROWS if row.name in self.only or row.group in self.only]
 
     @property
+    def asked(self) -> list[Row]:
+        """The rows that need people who are signed in: those to measure, and the storm's."""
+        return [*self.rows, LIST] if self.wants("storm") else self.rows
+
+    @property
     def releases(self) -> list[Peer]:
         """This service and other releases of it."""
         return [peer for peer in self.peers if peer.is_service]
@@ -46,8 +51,11 @@ class Options:
         if self.wants("memory"):
             return list(self.peers)
         releases = self.releases if self.wants("storm") else []
-        asked = [peer for peer in self.peers if peer in releases or set(peer.rows) & set(self.rows)]
-        return asked
+        return [
+            peer
+            for peer in self.peers
+            if peer in releases or not set(peer.rows).isdisjoint(self.rows)
+        ]
 
 
 def parsed(arguments: Sequence[str] | None, description: str) -> Options:

@@ -163,7 +163,7 @@ def _apart(peer: Peer, databases: Mapping[str, Database]) -> Iterator[Running]:
             # Children inherit it: first the server, then the clients.
             stack.callback(os.sched_setaffinity, 0, cores)
             os.sched_setaffinity(0, cores[-1:])
-        [running] = stack.enter_context(serving([peer], databases, workers=1))
+        [running] = stack.enter_context(serving([peer], databases, [LIST], workers=1))
         if len(cores) > 1:
             os.sched_setaffinity(0, cores[:-1])
             stack.callback(_move, running.database.server, cores)

@@ -36,7 +36,7 @@ def test_bench(
     monkeypatch.setenv("TEST_DATABASE_URL", postgresql_url)
     file = tmp_path / "figures.json"
     options = "--rounds 2 --seconds 1 --starts 2 --connections 4 --peers flask asgi --only"
-    parts = "list add-by-page add-by-api storm imports"
+    parts = "list api-304 add-by-api storm imports"
     arguments = [*options.split(), *parts.split(), "--json", str(file), "--against", str(older)]
     assert main(arguments) == 0, capsys.readouterr().err
 
@@ -44,7 +44,7 @@ def test_bench(
     peers = {row: list(by_peer) for row, by_peer in found["rows"].items()}
     assert peers == {
         "list": ["readlog", "older", "flask"],
-        "add-by-page": ["readlog", "older", "flask"],
+        "api-304": ["readlog", "older", "asgi"],
         "add-by-api": ["readlog", "older", "asgi"],
     }
     rounds = [one for by_peer in found["rows"].values() for it in by_peer.values() for one in it]
