@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 
 from service.models import Base, RateLimit
 from service.security.same_origin import SAFE_METHODS
-from tests.people import Browser, Person, rows
+from tests.people import Person, rows
 from tests.wire import FORM, send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -79,7 +79,7 @@ def test_routes_say_how_often(app: Quart) -> None:
 
 
 @on_sqlite
-async def test_private_routes_ask_to_sign_in(app: Quart, nobody: Browser) -> None:
+async def test_private_routes_ask_to_sign_in(app: Quart) -> None:
     """Nobody gets nothing but the way to sign in, which leads back to a page and not to a form."""
     private = [rule for rule, view in routes(app) if getattr(view, "access", "") == "signed in"]
     assert len(private) >= 8

@@ -10,7 +10,7 @@ from quart import Quart
 
 from service.models import Book, User
 from tests.clocks import record_holds
-from tests.people import Browser, Person, add_user, count
+from tests.people import Person, add_user, count
 from tests.wire import FORM, Answer, send, send_form
 
 
@@ -173,6 +173,6 @@ async def test_any_bytes_in_a_header(app: Quart, name: str, value: bytes, path: 
         b"readlog-flash=.eJx\xff.x.x",
     ],
 )
-async def test_strange_cookies(app: Quart, nobody: Browser, cookie: bytes) -> None:
+async def test_strange_cookies(app: Quart, cookie: bytes) -> None:
     for path, status in (("/", 200), ("/profile", 303)):
         assert (await send(app, target=path, headers=[("Cookie", cookie)])).status == status

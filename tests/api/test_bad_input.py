@@ -147,7 +147,7 @@ def nested(depth: int) -> Any:
 
 
 async def test_choice_that_cannot_be_stored(
-    app: Quart, caller: Caller, ids: dict[str, object], operations: list[Described]
+    app: Quart, caller: Caller, operations: list[Described]
 ) -> None:
     """The field that it stands in is named, and the reason is the character."""
     [make_token] = [it for it in operations if it.name == "make_token"]

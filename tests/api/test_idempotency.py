@@ -211,7 +211,7 @@ async def test_interrupted(
     assert (await count(app, Book), await count(app, IdempotencyKey)) == (1, 1)
 
 
-async def test_answer_lost(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answer_lost(app: Quart, program: Program) -> None:
     """The process fails after the commit: who asks again gets the answer that was lost."""
     commits: list[Any] = []
 

@@ -127,7 +127,7 @@ async def test_change_nothing(app: Quart, script: Script, program: Program) -> N
     assert (await program.get(ME)).status_code == 200
 
 
-async def test_change_wrong_password(app: Quart, script: Script, program: Program) -> None:
+async def test_change_wrong_password(app: Quart, script: Script) -> None:
     """A session alone changes neither: it takes the present password, and guesses are counted."""
     before = await rows(app, User.id, User.email, User.password_hashed)
     body = {"current_password": "not the right one", "password": NEW}

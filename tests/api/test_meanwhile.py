@@ -5,12 +5,13 @@ A body may take seconds to arrive, and a password takes its time to be checked.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from quart import Quart, Response
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import idempotency
@@ -19,6 +20,7 @@ from service.users import accounts, queries, verification
 from service.users.tokens import MAX_TOKENS
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
 from tests.people import ORIGIN, PASSWORD, Browser, Person, count, rows
+from tests.waiting import LONG_ENOUGH
 
 ME = "/api/v1/me"
 NEW = "another horse battery"
@@ -32,12 +34,35 @@ async def sent_slowly(
     data = json.dumps(body).encode()
     headers |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
     client = app.test_client(use_cookies=False)
-    async with client.request(path, method=method, headers=headers) as connection:
-        await asyncio.sleep(0.1)  # it is authenticated
-        await meanwhile()
-        await connection.send(data)
-        await connection.send_complete()
+    with authenticating(app) as authenticated:
+        async with client.request(path, method=method, headers=headers) as connection:
+            async with asyncio.timeout(LONG_ENOUGH):
+                await authenticated.wait()
+            await meanwhile()
+            await connection.send(data)
+            await connection.send_complete()
     return await connection.as_response()
+
+
+@contextmanager
+def authenticating(app: Quart) -> Iterator[asyncio.Event]:
+    """Is set when the application has asked the database whose token or session it is."""
+    engine = app.extensions["database"].engine.sync_engine
+    authenticated = asyncio.Event()
+
+    def note(*args: Any) -> None:
+        if "token_hash" in args[2]:
+            authenticated.set()
+
+    # Without the first, whoever hands its statements to asyncpg would not tell of them.
+    listeners = {"before_cursor_execute": lambda *_: None, "after_cursor_execute": note}
+    for name, listener in listeners.items():
+        event.listen(engine, name, listener)
+    try:
+        yield authenticated
+    finally:
+        for name, listener in listeners.items():
+            event.remove(engine, name, listener)
 
 
 class Gate:

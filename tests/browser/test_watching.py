@@ -5,6 +5,8 @@ import pytest
 from tests.browser.axe import violations
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
+from tests.browser.tabs import Tab
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,15 +20,24 @@ WRONG = {
 }
 
 
+async def sees(tab: Tab, kind: str) -> None:
+    """Wait until the tab tells of a problem of this kind; then it is closed, and forgets all."""
+
+    async def told() -> bool:
+        return any(kind in problem for problem in tab.problems)
+
+    await eventually(told)
+    await tab.context.close()  # one mistake may be told of twice
+    tab.problems.clear()
+
+
 @pytest.mark.parametrize("kind", WRONG)
 async def test_watching_problems(open_tab: OpenTab, sqlite_site: Site, kind: str) -> None:
     tab = await open_tab(sqlite_site, bypass_csp=kind in ("foreign", "status 404"))
     await tab.goto("/")
     assert tab.problems == []
     await tab.evaluate(WRONG[kind])
-    await tab.page.wait_for_timeout(200)
-    assert any(kind in problem for problem in tab.problems), tab.problems
-    tab.problems.clear()
+    await sees(tab, kind)
 
 
 async def test_watching_policy_without_scripts(open_tab: OpenTab, sqlite_site: Site) -> None:
@@ -34,9 +45,7 @@ async def test_watching_policy_without_scripts(open_tab: OpenTab, sqlite_site: S
     tab = await open_tab(sqlite_site, java_script_enabled=False)
     await tab.goto("/")
     await tab.evaluate(WRONG["policy"])
-    await tab.page.wait_for_timeout(200)
-    assert any("Content Security Policy" in problem for problem in tab.problems), tab.problems
-    tab.problems.clear()
+    await sees(tab, "Content Security Policy")
 
 
 async def test_watching_accessibility(open_tab: OpenTab, sqlite_site: Site) -> None:

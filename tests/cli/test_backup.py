@@ -183,9 +183,7 @@ def test_usage(run: Run, arguments: list[str]) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_progress(
-    run: Run, before: object, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress(run: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On standard error, and only for those who want it."""
     monkeypatch.setattr("service.backup.tables.PROGRESS_ROWS", 4)
     monkeypatch.setattr("service.backup.reader.PROGRESS_ROWS", 4)

@@ -28,6 +28,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
         return
+    if scope["path"] != "/":
+        _tell(f"asked for {scope['path']}")
     if scope["path"] == "/never":
         await asyncio.Event().wait()
     if scope["path"] == "/slow":
@@ -45,5 +47,9 @@ async def _live(receive: Receive, send: Send) -> None:
     while message["type"] != "lifespan.shutdown":
         message = await receive()
         await send({"type": f"{message['type']}.complete"})
-    sys.stdout.write("the application has ended in good order\n")
+    _tell("the application has ended in good order")
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -73,19 +73,18 @@ class Client:
         return self._streams
 
 
-async def until_refused(url: str, *headers: str) -> Counter[str]:
-    """What became of one client's requests, until nobody listens any more.
+async def until_refused(url: str, seen: Counter[str], *headers: str) -> None:
+    """Count what becomes of one client's requests, until nobody listens any more.
 
     "lost" are those on a connection on which others were answered before.
     """
-    seen = Counter[str]()
     async with Client() as client:
         while True:
             kept = bool(client.where)
             try:
                 await client.ask(url, ["GET / HTTP/1.1", "Host: x", *headers])
             except ConnectionRefusedError:
-                return seen
+                return
             except (OSError, EOFError):
                 seen["lost" if kept else "not let in"] += 1
             else:

@@ -21,6 +21,7 @@ from tests.deploy.render import HOST, PROXY, Site, check_out
 from tests.migrations.conftest import new_postgresql
 from tests.migrations.databases import Database
 from tests.servers import free_port
+from tests.waiting import eventually
 
 OVERLAP = 2.0  # seconds, for Render's 60
 READERS = 4
@@ -129,16 +130,22 @@ async def test_deploys(
         for reader in readers:
             await reader.register()
 
+        async def all_have_added() -> bool:
+            return all(reader.added for reader in readers)
+
+        async def all_have_moved() -> bool:
+            return [reader.where for reader in readers] == [new.url] * READERS
+
         async with at_work(readers):
-            await asyncio.sleep(1)
+            await eventually(all_have_added)
             new = stack.enter_context(
                 instance(new_environment, tmp_path / "new", site.start, changed)
             )
             live = await healthy(new, health)
             await asyncio.sleep(OVERLAP)
             assert await asyncio.to_thread(old.stop) == 0
-            await asyncio.sleep(1)
-        assert [reader.where for reader in readers] == [new.url] * READERS
+            await eventually(all_have_moved)
+        assert await all_have_moved()
         assert "Release 1111111" in await see(live, "/status")
         assert "The next release" in await see(live, "/")
         assert await asyncio.to_thread(new.stop) == 0

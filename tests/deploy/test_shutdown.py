@@ -18,6 +18,7 @@ import pytest
 from tests.deploy.instances import Instance, instance
 from tests.deploy.load import until_refused
 from tests.live.sockets import Connection, request
+from tests.waiting import eventually
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 CLIENTS = 30
@@ -58,6 +59,15 @@ async def stop(server: Instance, *kinds: signal.Signals, group: bool = False) ->
     return time.monotonic() - started
 
 
+async def under_load(seen: Counter[str]) -> None:
+    """Wait until every client has been answered several times, on the average."""
+
+    async def answered() -> bool:
+        return seen["answered"] > 5 * CLIENTS
+
+    await eventually(answered)
+
+
 @pytest.mark.parametrize("headers", [[], ["Connection: close"]], ids=["kept", "new"])
 async def test_load(
     command: list[str], environment: dict[str, str], tmp_path: Path, headers: list[str]
@@ -71,13 +81,13 @@ async def test_load(
     not_let_in = []
     for number in range(ATTEMPTS):
         with serving(command, environment, tmp_path / f"log{number}") as server:
-            asking = [until_refused(server.url, *headers) for _ in range(CLIENTS)]
+            seen = Counter[str]()
+            asking = [until_refused(server.url, seen, *headers) for _ in range(CLIENTS)]
             clients = [asyncio.create_task(each) for each in asking]
-            await asyncio.sleep(1)
+            await under_load(seen)
             assert await stop(server) < GRACE
-            seen = sum(await asyncio.gather(*clients), Counter[str]())
+            await asyncio.gather(*clients)
         assert seen["lost"] == 0
-        assert seen["answered"] > CLIENTS
         assert "Traceback" not in server.log()
         assert server.log().count(GOOD_ORDER) == 2
         not_let_in.append(seen["not let in"])
@@ -120,7 +130,7 @@ async def test_twice(server: Instance, group: bool) -> None:
     """A second SIGTERM changes nothing, whether platforms tell the master or every process."""
     async with Connection.to(server.url) as connection:
         await connection.send(request(server.url, "GET", "/slow"))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(server.wait_for_line, "asked for /slow")
         assert await stop(server, TERM, TERM, group=group) < GRACE
         answer = await connection.answer()
     assert answer is not None
@@ -134,7 +144,7 @@ async def test_never_ending(server: Instance) -> None:
         for _ in range(4):
             connection = await stack.enter_async_context(Connection.to(server.url))
             await connection.send(request(server.url, "GET", "/never"))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(server.wait_for_line, "asked for /never", 4)
         assert 2 < await stop(server) < GRACE
     assert server.log().count(GOOD_ORDER) == 2
     assert "SIGKILL" not in server.log()
@@ -145,7 +155,7 @@ async def test_at_once(server: Instance, kinds: list[signal.Signals]) -> None:
     """SIGINT waits for nothing."""
     async with Connection.to(server.url) as connection:
         await connection.send(request(server.url, "GET", "/never"))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(server.wait_for_line, "asked for /never")
         assert await stop(server, *kinds) < GRACE
     assert "SIGKILL" not in server.log()
 

@@ -15,6 +15,7 @@ import pytest
 from tests.deploy.blueprints import ROOT
 from tests.deploy.instances import START, Instance, instance
 from tests.deploy.load import Client
+from tests.waiting import eventually
 
 # What systemd does before it starts a service: the socket is the first descriptor after three.
 ACTIVATE = """
@@ -59,8 +60,7 @@ def test_systemd_understands_them(tmp_path: Path) -> None:
     assert complaints == []
 
 
-async def ask_until(stop: asyncio.Event, url: str) -> Counter[str]:
-    seen = Counter[str]()
+async def ask_until(stop: asyncio.Event, url: str, seen: Counter[str]) -> None:
     async with Client() as client:
         while not stop.is_set():
             try:
@@ -68,7 +68,16 @@ async def ask_until(stop: asyncio.Event, url: str) -> Counter[str]:
                 seen[str(status)] += 1
             except (OSError, EOFError, TimeoutError) as error:
                 seen[type(error).__name__] += 1
-    return seen
+
+
+async def many_more(seen: Counter[str]) -> None:
+    """Wait until every client has been answered several times more, on the average."""
+    enough = seen["200"] + 5 * CLIENTS
+
+    async def answered() -> bool:
+        return seen["200"] >= enough
+
+    await eventually(answered)
 
 
 async def test_restart_under_load(
@@ -95,13 +104,14 @@ async def test_restart_under_load(
         first = start("first")
         assert b"READY=1" in await asyncio.to_thread(told.recv, 1000)
         url = f"http://127.0.0.1:{port}"
-        clients = [asyncio.create_task(ask_until(stop, url)) for _ in range(CLIENTS)]
-        await asyncio.sleep(0.5)
+        seen = Counter[str]()
+        clients = [asyncio.create_task(ask_until(stop, url, seen)) for _ in range(CLIENTS)]
+        await many_more(seen)
         assert await asyncio.to_thread(first.stop) == 0
         second = start("second")
         assert b"READY=1" in await asyncio.to_thread(told.recv, 1000)
-        await asyncio.sleep(0.5)
+        await many_more(seen)
         stop.set()
-        seen = sum(await asyncio.gather(*clients), Counter[str]())
+        await asyncio.gather(*clients)
         assert await asyncio.to_thread(second.stop) == 0
     assert seen.keys() == {"200"}

@@ -44,16 +44,22 @@ async def again_and_again(act: Callable[[], object]) -> None:
         await asyncio.sleep(0.05)
 
 
+async def many_since(history: History, moment: float, readers: list[Reader]) -> bool:
+    """Whether every reader was answered since then, on the average."""
+    return len(history.since(moment)) >= len(readers)
+
+
 async def test_refused(
     service: Gunicorn, proxy: Proxy, database: Database, readers: list[Reader]
 ) -> None:
     """While it is away 503, or what needs no database; soon after its return everything."""
     history = History(service.url)
     with history.load(readers):
-        await asyncio.sleep(1)
+        began = time.monotonic()
+        await eventually(lambda: many_since(history, began, readers))
         proxy.down()
         away = time.monotonic()
-        await asyncio.sleep(1.5)
+        await eventually(lambda: many_since(history, away, readers))
         for path in ("/livez", "/login", "/register", "/static/app.css"):
             answer = await send(service.url, "GET", path)
             assert answer is not None

@@ -6,6 +6,7 @@ from tests.faults.history import History, Reader, check_answers, check_rows, is_
 from tests.faults.test_exhaustion import as_role, session
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn, gunicorn
+from tests.waiting import eventually
 
 ATTEMPTS = 5  # in one of which two edits begin at about the same time
 
@@ -78,9 +79,12 @@ async def test_deadlock(service: Gunicorn, database: Database, readers: list[Rea
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
         """)
-    # New connections, that know the new setting.
-    await asyncio.sleep(0.5)
-    await asyncio.gather(*(history.do("list", one) for _ in range(10)))
+
+    async def all_served() -> bool:
+        done = await asyncio.gather(*(history.do("list", one) for _ in range(10)))
+        return all(operation.outcome == "ok" for operation in done)
+
+    await eventually(all_served)  # on new connections, that know the new setting
     for attempt in range(ATTEMPTS):
         statuses = await asyncio.gather(edit(one, first, attempt), edit(other_one, second, attempt))
         if 503 in statuses:

@@ -9,6 +9,7 @@ import pytest
 from tests.live.processes import all_started, children, is_alive
 from tests.live.sockets import Connection, form, form_headers, post, request
 from tests.servers import Gunicorn, gunicorn
+from tests.waiting import eventually
 
 PATIENT = 20.0  # seconds; gunicorn's own limit is longer
 BOOK = form({"book_title": "Emma", "book_author": "Jane Austen", "book_rating": "5"})
@@ -41,8 +42,11 @@ async def test_shutdown_under_way(server: Gunicorn) -> None:
         assert interim.status == 100  # so the view has begun to read the form
         await connection.send(BOOK[:10])
 
+        async def stopping() -> bool:
+            return server.log().count("Shutting down") == 2
+
         os.kill(server.pid, signal.SIGTERM)
-        await asyncio.sleep(0.5)
+        await eventually(stopping)
         await connection.send(BOOK[10:])
         answer = await connection.answer()
         assert answer is not None

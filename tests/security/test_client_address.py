@@ -7,7 +7,6 @@ import pytest
 from quart import Quart
 from werkzeug.datastructures import Headers
 
-from service.config import Settings
 from service.limiting import LOGIN_PER_ADDRESS
 from service.models import RateLimit
 from service.security.client_address import Client, client_address, limit_key, parse_address
@@ -222,7 +221,7 @@ VARIANTS: list[tuple[dict[str, str], list[tuple[str, str]], str]] = [
     ("environment", "headers", "counted"), VARIANTS, indirect=["environment"], ids=range(7)
 )
 async def test_limits_count_that_address(
-    app: Quart, settings: Settings, headers: list[tuple[str, str]], counted: str
+    app: Quart, headers: list[tuple[str, str]], counted: str
 ) -> None:
     """Signing in is counted for the client that the settings make out, and spoofing is useless."""
     body = b"email=carol%40example.com&password=wrong+horse"

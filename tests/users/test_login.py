@@ -7,6 +7,7 @@ import pytest
 from quart import Quart
 
 from service.models import Session
+from service.security.passwords import PasswordHasher
 from tests.markup import parse
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
 
@@ -89,9 +90,11 @@ async def test_login_wrong_address_of_another(
     app: Quart, carol: int, nobody: Browser, field: str
 ) -> None:
     """Somebody's password does not open another's account, nor the reverse."""
-    await add_user(app, "dave@example.com", "!")
-    response = await nobody.post("/login", RIGHT | {"email": "dave@example.com"})
+    daves = {"email": "dave@example.com", "password": "battery staple horse"}
+    await add_user(app, daves["email"], await PasswordHasher().hash(daves["password"]))
+    response = await nobody.post("/login", RIGHT | {field: daves[field]})
     assert response.status_code == 401
+    assert (await nobody.post("/login", daves)).status_code == 303, "dave's own are right"
 
 
 @pytest.mark.parametrize(
