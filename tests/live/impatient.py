@@ -1,8 +1,10 @@
-"""The worker with time-outs so short that a test can wait for them."""
+"""The worker with time-outs so short that a test can wait for them.
+
+For servers only: importing it changes the time-outs of the whole process.
+"""
 
 from service import guards, worker
-
-PATIENCE = 1  # seconds, for headers, for bodies and for clients that do not read
+from tests.live.processes import PATIENCE
 
 worker.HEADER_TIMEOUT = PATIENCE
 worker.SEND_TIMEOUT = PATIENCE

@@ -14,6 +14,8 @@ from tests.servers import ROOT, Gunicorn
 
 START_TIMEOUT = 30.0  # seconds
 STOP_TIMEOUT = 15.0
+# Seconds that an impatient server waits for headers, for bodies and for clients that do not read.
+PATIENCE = 1
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.impatient import PATIENCE
-from tests.live.processes import errors
+from tests.live.processes import PATIENCE, errors
 from tests.live.sockets import Connection, ask, form_headers, post, request
 from tests.servers import Gunicorn, gunicorn
 
