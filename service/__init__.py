@@ -7,7 +7,8 @@ it with the rules beside it, `db` reads and commits, `pages` renders, `errors` a
     app, __main__         the application, and its commands
     users/, books/        rules, statements, forms and pages of each domain; they do not know
                           each other
-    status, housekeeping  probes, and what runs beside requests
+    status, readiness,    probes, and what runs beside requests
+    housekeeping
     telemetry/            metrics and traces, where they are asked for
     worker, startup       gunicorn's worker, and what its master does first;
     lean                  what a start leaves out
@@ -16,7 +17,8 @@ it with the rules beside it, `db` reads and commits, `pages` renders, `errors` a
     guards, errors        before and after the views
     pages, flashes        what people see
     db, statements,       the database;
-    pooling               schema/ brings it to its newest revision
+    pooling, connecting,  schema/ brings it to its newest revision,
+    failures              failures says what its errors mean
     forms                 checks input against shapes
     security/, models/    know nothing of the above
     config/               what operators set

@@ -17,6 +17,7 @@ from service import (
     limiting,
     logs,
     pages,
+    readiness,
     routing,
     telemetry,
 )
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     logs.init_app(app, settings)
     context.init_app(app, settings)
     db.init_app(app, settings)
+    readiness.init_app(app)
     errors.init_app(app)
     flashes.init_app(app, settings)
     guards.init_app(app, settings)

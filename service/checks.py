@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.config import Settings
+from service.config.database_url import DatabaseSettings
+from service.explanations import explain
+from service.failures import is_locked
 from service.maintenance import connected, is_missing
-from service.schema import SchemaError, current_revision, head, is_of_later_release
+from service.schema import (
+    SchemaError,
+    WrongSettingError,
+    current_revision,
+    head,
+    is_of_later_release,
+)
+from service.schema.needs import find_unmet
 
 MIN_PASSWORD_LENGTH = 8  # NIST 800-63B-4's and ASVS's least
 # Lists, to which every proxy appends, and which a client may begin.
@@ -29,8 +40,8 @@ _CAPACITY = text(
            (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user) AS role,
            (SELECT nullif(datconnlimit, -1) FROM pg_database
              WHERE datname = current_database()) AS database,
-           current_setting('transaction_read_only') = 'on' AS read_only,
-           current_setting('server_encoding') AS encoding
+           current_setting('server_encoding') AS encoding,
+           current_setting('lock_timeout') = '0' AS unbounded
     """
 )
 
@@ -41,6 +52,7 @@ class Finding:
 
     level: Literal["error", "warning", "notice", "ok"]
     text: str
+    wrong_setting: bool = False  # the service would not start with it
 
     def __str__(self) -> str:
         return f"{self.level}: {self.text}"
@@ -176,22 +188,55 @@ async def database_risks(settings: Settings) -> list[Finding]:
     try:
         async with connected(database) as connection:
             revision = await current_revision(connection)
-            if await is_of_later_release(connection, revision):
-                findings.append(
-                    Finding("notice", f"DATABASE_URL: {revision}, which a later release made")
-                )
-            elif revision != head():
-                found = f"revision {revision}" if revision else "no schema of this service"
-                findings.append(
-                    Finding("warning", f"DATABASE_URL: {found}, not {head()}: run bin/migrate")
-                )
+            later = await is_of_later_release(connection, revision)
+            findings.extend(_schema_risks(revision, later=later))
             if not database.is_sqlite:
                 findings.extend(await _server_risks(connection, settings))
-            elif not _is_writable(Path(database.name or "")):
-                findings.append(Finding("warning", "DATABASE_URL: the file is read-only for us"))
+            read_only = await _read_only_risk(connection, database)
+            await connection.rollback()
+            if read_only:
+                findings.append(read_only)
+            elif later or revision == head():
+                findings.extend(await _unmet_needs(connection))
     except SchemaError as error:
-        findings.append(Finding("error", f"DATABASE_URL: {error}"))
+        wrong = isinstance(error, WrongSettingError)
+        findings.append(Finding("error", f"DATABASE_URL: {error}", wrong_setting=wrong))
     return findings
+
+
+def _schema_risks(revision: str | None, *, later: bool) -> Iterator[Finding]:
+    if later:
+        yield Finding("notice", f"DATABASE_URL: {revision}, which a later release made")
+    elif revision != head():
+        found = f"revision {revision}" if revision else "no schema of this service"
+        yield Finding("warning", f"DATABASE_URL: {found}, not {head()}: run bin/migrate")
+
+
+async def _read_only_risk(
+    connection: AsyncConnection, database: DatabaseSettings
+) -> Finding | None:
+    if database.is_sqlite:
+        read_only, what = (
+            not _is_writable(Path(database.name or "")),
+            "the file is read-only for us",
+        )
+    else:
+        setting = await connection.scalar(text("SELECT current_setting('transaction_read_only')"))
+        read_only, what = setting == "on", "the database is read-only"
+    return Finding("warning", f"DATABASE_URL: {what}") if read_only else None
+
+
+async def _unmet_needs(connection: AsyncConnection) -> list[Finding]:
+    """What is refused to the service, tried in a transaction that is rolled back."""
+    try:
+        async with connection.begin() as transaction:
+            unmet = await connection.run_sync(find_unmet)
+            await transaction.rollback()
+    except DBAPIError as error:
+        if not is_locked(error):
+            raise
+        return [Finding("notice", f"DATABASE_URL: its rights were not tried: {explain(error)}")]
+    return [Finding("error", f"DATABASE_URL: {need}") for need in unmet]
 
 
 def _is_writable(path: Path) -> bool:
@@ -202,11 +247,18 @@ def _is_writable(path: Path) -> bool:
 async def _server_risks(connection: AsyncConnection, settings: Settings) -> list[Finding]:
     found = (await connection.execute(_CAPACITY)).one()
     findings = []
-    if found.read_only:
-        findings.append(Finding("warning", "DATABASE_URL: the database is read-only"))
     if found.encoding != "UTF8":
         findings.append(
             Finding("warning", f"DATABASE_URL: its encoding is {found.encoding}, not UTF8")
+        )
+    if found.unbounded:  # every connection of ours asks for a bound
+        findings.append(
+            Finding(
+                "warning",
+                "DATABASE_URL: a pooler in between drops the settings of our sessions: give them"
+                " to the role, ALTER ROLE … SET lock_timeout = '1500ms' and so on, see"
+                " docs/deploy.md",
+            )
         )
     room = min(limit for limit in (found.server, found.role, found.database) if limit is not None)
     each = settings.db_pool_size + settings.db_max_overflow

@@ -18,14 +18,15 @@ from service.terminal import (
     Command,
     WrongUsageError,
     read_password,
+    refusing,
     standard_output,
     teller,
     working,
 )
 
 if TYPE_CHECKING:
-    from service.backup.comparing import Content
     from service.backup.format import Header, Progress
+    from service.backup.reader import Contents
 
 EXIT = "Exit status: 0 done, 1 failed, 2 wrong configuration or usage."
 
@@ -53,10 +54,8 @@ def init_db(info: ScriptInfo, reset: bool) -> None:
     settings = _settings(info)
     if reset:
         _confirm_deletion(settings)
-    try:
+    with refusing():
         revision = asyncio.run(_migrate(settings, reset=reset))
-    except schema.SchemaError as error:
-        raise click.ClickException(str(error)) from error
     click.echo(f"The database is at revision {revision}.")
 
 
@@ -91,6 +90,8 @@ def check_config() -> None:
         findings += asyncio.run(checks.database_risks(settings))
     for finding in findings:
         click.echo(finding, err=finding.level == "error")
+    if any(finding.wrong_setting for finding in findings):
+        raise click.exceptions.Exit(2)
     if any(finding.level in ("error", "warning") for finding in findings):
         raise click.exceptions.Exit(1)
     click.echo(f"ok: nothing wrong or risky: {settings.config_type}, {settings.database.display}")
@@ -152,19 +153,19 @@ def backup(info: ScriptInfo, file: str, progress: bool) -> None:
                 asyncio.run(writer.back_up(settings, stream, tell))
             return
         with files.replacing(Path(file)) as stream:
-            counts = asyncio.run(writer.back_up(settings, stream, tell))
-    click.echo(f"Written to {file}: {_in_words(counts)}.")
+            written = asyncio.run(writer.back_up(settings, stream, tell))
+    click.echo(f"Written to {file}: {_in_words(written)}.")
 
 
 @click.command(
     "restore",
     cls=Command,
     short_help="Fill the database from a file.",
-    epilog=f"{EXIT} With --verify, a dump that is damaged, or not what is stored, is 1.",
+    epilog=f"{EXIT} With --verify, a difference after restoring is 1.",
 )
 @click.argument("file")
-@click.option("--verify", is_flag=True, help="Compare FILE with what is stored; change nothing.")
-@click.option("--file-only", is_flag=True, help="With --verify: only say whether FILE is whole.")
+@click.option("--verify", is_flag=True, help="Compare FILE with what is stored afterwards.")
+@click.option("--file-only", is_flag=True, hidden=True)
 @click.option("--replace", is_flag=True, help="Delete what is stored first. Asks before it does.")
 @click.option("--yes", is_flag=True, help="With --replace: do not ask.")
 @_progress
@@ -184,32 +185,54 @@ def restore(
     into it or, where FILE is damaged, truncated or of another schema, nothing. Stop the service
     first.
     """
-    if (verify and replace) or (file_only and not verify) or (yes and not replace):
-        raise WrongUsageError("--file-only goes with --verify, --yes with --replace; not all four")
+    if file_only:  # of `restore --verify`, which compared and restored nothing
+        raise WrongUsageError("--file-only goes with `compare`: readlog compare FILE --file-only")
+    if yes and not replace:
+        raise WrongUsageError("--yes goes with --replace")
     if replace and file == "-" and not yes:
         raise WrongUsageError("--replace needs --yes where FILE is -: there is nobody to ask")
     settings, tell = _settings(info), teller(wanted=progress)
-    if verify:
-        _verify(settings, file, tell, file_only=file_only)
-        return
     if replace and not yes:
         _confirm_deletion(settings)
     from service.backup import files, restoring
 
     with working(), files.opened(file) as stream:
-        counts = asyncio.run(restoring.restore(settings, stream, tell, replace=replace))
-    click.echo(f"Restored from {file}: {_in_words(counts)}.")
+        header, restored = asyncio.run(restoring.restore(settings, stream, tell, replace=replace))
+    click.echo(f"Restored from {file}: {_in_words(_rows_of(restored))}.")
+    if verify:
+        _compare(settings, header, restored, tell)
 
 
-def _verify(settings: Settings, file: str, tell: "Progress", *, file_only: bool) -> None:
+@click.command(
+    "compare",
+    cls=Command,
+    short_help="Compare a file with what is stored.",
+    epilog=f"{EXIT} A file that is damaged, or not what is stored, is 1.",
+)
+@click.argument("file")
+@click.option("--file-only", is_flag=True, help="Only say whether FILE is whole.")
+@_progress
+@pass_script_info
+def compare(info: ScriptInfo, file: str, file_only: bool, progress: bool) -> None:
+    """Compare FILE, or standard input for -, with what is stored; change nothing.
+
+    FILE is one that `backup` has written. With --file-only no database is needed.
+    """
     from service.backup import comparing, files
 
+    settings, tell = _settings(info), teller(wanted=progress)
+    with working(), files.opened(file) as stream:
+        header, dumped = comparing.read_contents(stream, tell)
+    _tell_of_dump(header, dumped)
+    if not file_only:
+        _compare(settings, header, dumped, tell)
+
+
+def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Progress") -> None:
+    """Tell of each table; exit status 1 where one differs."""
+    from service.backup import comparing
+
     with working():
-        with files.opened(file) as stream:
-            header, dumped = comparing.read_contents(stream, tell)
-        _tell_of_dump(header, dumped)
-        if file_only:
-            return
         stored = asyncio.run(comparing.stored_contents(settings, header, tell))
     for table, content in dumped.items():
         same = "same" if stored[table] == content else "different"
@@ -218,13 +241,12 @@ def _verify(settings: Settings, file: str, tell: "Progress", *, file_only: bool)
         raise click.ClickException("what is stored differs from the dump")
 
 
-def _tell_of_dump(header: "Header", dumped: "dict[str, Content]") -> None:
+def _tell_of_dump(header: "Header", dumped: "Contents") -> None:
     release = f"{header.version} {header.release}".strip()
-    counts = {table: content.rows for table, content in dumped.items()}
     written = f"{header.written_at:%Y-%m-%dT%H:%M:%SZ}"
     click.echo(
         f"whole: written {written} by release {release} at revision {header.revision}:"
-        f" {_in_words(counts)}"
+        f" {_in_words(_rows_of(dumped))}"
     )
 
 
@@ -238,8 +260,12 @@ def _confirm_deletion(settings: Settings) -> None:
     click.confirm(f"Delete all accounts and books in {where}?", abort=True)
 
 
+def _rows_of(contents: "Contents") -> dict[str, int]:
+    return {table: content.rows for table, content in contents.items()}
+
+
 def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{table} {rows}" for table, rows in counts.items())
 
 
-COMMANDS = (init_db, check_config, create_user, set_password, backup, restore)
+COMMANDS = (init_db, check_config, create_user, set_password, backup, restore, compare)

@@ -3,6 +3,7 @@
 from quart import Quart, current_app
 
 from service.config import Settings
+from service.logs import SeldomWarnings
 from service.security.passwords import PasswordHasher
 
 
@@ -27,3 +28,9 @@ def get_password_hasher() -> PasswordHasher:
     """The current application's password hasher."""
     hasher: PasswordHasher = current_app.extensions["password_hasher"]
     return hasher
+
+
+def get_warnings() -> SeldomWarnings:
+    """The current application's warnings that are not logged for each request."""
+    warnings: SeldomWarnings = current_app.extensions["warnings"]
+    return warnings

@@ -8,23 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from asyncpg import Connection as Driver
-from asyncpg.exceptions import InterfaceError, PostgresError
 from quart import Quart, current_app
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from service.config import Settings
+from service.connecting import watch_connecting
 from service.exceptions import DatabaseUnavailableError
-from service.pooling import (
-    Borrowed,
-    ReadyPool,
-    connected,
-    driver_error,
-    prepare_sqlite,
-    watch_connections,
-)
-from service.statements import OUT_OF_STEP
+from service.failures import is_unavailable
+from service.pooling import Borrowed, ReadyPool, connected, prepare_sqlite, watch_connections
 
 # Nobody is left waiting for more than 5 seconds by a database that does not answer. A request does
 # one thing after the other, and the first that is given up ends it; so each has this long, from
@@ -34,18 +25,6 @@ UNIT_TIMEOUT = 4.0  # seconds
 # hundreds of statements: who is not served by then comes to a database that is overloaded.
 POOL_TIMEOUT = 1.0  # seconds to wait for a free connection before answering 503
 POOL_RECYCLE = 900  # seconds; shorter than the idle limits of the proxies that we know of
-# PostgreSQL's answers that mean "not now": connection failures (08), a transaction that was idle
-# too long (25P03) or a server that only reads (25006), who we are (28) or the database (3D000) not
-# known there, a deadlock or the like (40), a right not granted (42501), no resources (53), a lock
-# not to be had (55P03), ended by the operator or a time-out (57), its disk (58). A plan that a
-# migration made stale (0A000) is another one the next time.
-_UNAVAILABLE_STATES = (
-    "08", "0A000", "25006", "25P03", "28", "3D000", "40", "42501", "53", "55P03", "57", "58",
-)  # fmt: skip
-# The same of SQLite: BUSY, LOCKED, READONLY, IOERR, FULL and CANTOPEN. Python's module has names
-# for them, which a service on PostgreSQL starts without.
-_UNAVAILABLE_CODES = (5, 6, 8, 10, 13, 14)
-_PRIMARY_CODE = 0xFF  # the part of SQLite's extended codes that says the kind
 
 
 class Database:
@@ -77,6 +56,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             poolclass=None if database.is_sqlite else ReadyPool,
         )
+        watch_connecting(self.engine)
         if database.is_sqlite:
             prepare_sqlite(self.engine)
         else:
@@ -135,23 +115,17 @@ async def transaction() -> AsyncIterator[AsyncSession]:
             yield session
 
 
-def is_unavailable(error: BaseException) -> bool:
-    """Whether an error means that the database cannot answer now, rather than that we are wrong."""
-    if isinstance(error, DBAPIError):
-        return (
-            error.connection_invalidated
-            or is_unavailable(driver_error(error.orig))
-            or getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY_CODE in _UNAVAILABLE_CODES
-        )
-    if isinstance(error, PostgresError):
-        return (getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
-    if isinstance(error, InterfaceError):  # the connection was lost under a statement,
-        return not isinstance(error, ValueError)  # unless it is about a value of ours
-    # Refused, unreachable, or a name that does not resolve: connect() raises these as they are.
-    # LookupError: a template that is not there is an OSError, too, to Jinja.
-    return isinstance(error, (OSError, PoolTimeoutError, *OUT_OF_STEP)) and not isinstance(
-        error, LookupError
-    )
+@asynccontextmanager
+async def trial() -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction that is rolled back at the end of the block."""
+    with _failures():
+        async with (
+            asyncio.timeout(UNIT_TIMEOUT),
+            connected(get_database().writer) as connection,
+            connection.begin() as transaction,
+        ):
+            yield connection
+            await transaction.rollback()
 
 
 @contextmanager

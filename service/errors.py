@@ -13,6 +13,7 @@ from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from service import pages
+from service.context import get_warnings
 from service.exceptions import (
     ChangedMeanwhileError,
     ConflictError,
@@ -26,6 +27,8 @@ from service.exceptions import (
     TooManyRequestsError,
     TryLaterError,
 )
+from service.explanations import explain, kind_of
+from service.failures import Meaning, UnusableDatabaseError, meaning_of
 from service.logs import new_request_id, request_id
 from service.routing import is_for_programs
 from service.security.headers import HEADERS
@@ -96,6 +99,25 @@ def init_app(app: Quart) -> None:
     app.register_error_handler(Exception, _answer_unforeseen)
 
 
+def note_failure(error: ServiceError, what: str | None = None) -> None:
+    """Log why requests, or `what` else is named, are refused, once a minute for each reason.
+
+    The reason says all where the database refuses us; else a traceback says what was under way.
+    """
+    cause, what = error.__cause__, what or error.code
+    if cause is None:
+        get_warnings().warn(__name__, what)
+        return
+    lasting = meaning_of(cause) in (Meaning.REFUSED, Meaning.SETTING)
+    known = lasting or isinstance(cause, UnusableDatabaseError)
+    get_warnings().warn(
+        __name__,
+        f"{what}: {explain(cause)}",
+        reason=f"{what}: {kind_of(cause)}",
+        error=None if known else cause,
+    )
+
+
 def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The body and the headers with which a server refuses what is no HTTP; that is logged."""
     identifier = new_request_id()
@@ -130,7 +152,7 @@ def title_of(status: int) -> str:
 async def _answer_refusal(error: ServiceError) -> Response:
     status = status_of(type(error))
     if status >= 500:  # what a client did wrong is no news for the operator
-        _logger().warning("%s", error.code, exc_info=error.__cause__)
+        note_failure(error)
     response = _answer(status, str(error), error.code, error)
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(error.retry_after)

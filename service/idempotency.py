@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, literal, select, true, update
+from sqlalchemy import ColumnElement, func, literal, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -23,6 +23,7 @@ from service.exceptions import (
     TryLaterError,
 )
 from service.models import DatabaseNow, IdempotencyKey
+from service.models.batches import BATCH, delete_batch
 from service.models.inserts import insert
 from service.violations import violates
 
@@ -130,9 +131,11 @@ async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
     )
 
 
-async def delete_expired(connection: AsyncConnection) -> None:
-    """Remove the answers that nobody may ask for any more."""
-    await connection.execute(delete(IdempotencyKey).where(_has_expired))
+async def delete_expired(connection: AsyncConnection, size: int = BATCH) -> int:
+    """Remove a batch of the answers that nobody may ask for any more; returns their number."""
+    return await delete_batch(
+        connection, IdempotencyKey, _has_expired, IdempotencyKey.created_at, size
+    )
 
 
 async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:

@@ -15,7 +15,7 @@ from quart.typing import ResponseTypes
 from werkzeug.exceptions import HTTPException
 
 from service import db
-from service.context import get_settings
+from service.context import get_settings, get_warnings
 from service.exceptions import (
     DatabaseUnavailableError,
     ServiceError,
@@ -23,7 +23,6 @@ from service.exceptions import (
     TryLaterError,
     whole_seconds,
 )
-from service.logs import warn_seldom
 from service.routing import is_for_programs
 from service.security import limits
 from service.security.client_address import client_address, limit_key
@@ -202,5 +201,6 @@ def client_key() -> str:
         trusted_hops=settings.trusted_proxy_hops,
     )
     if client.problem is not None:
-        warn_seldom(__name__, f"clients are counted by their proxy's address: {client.problem}")
+        message = f"clients are counted by their proxy's address: {client.problem}"
+        get_warnings().warn(__name__, message)
     return limit_key(client.address)

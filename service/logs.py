@@ -26,8 +26,6 @@ ACCESS_LOGGER = "service.access"
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PROBES = ("/livez", "/readyz", "/metrics")
 
-WARN_EVERY = 60.0  # seconds
-_warned: dict[tuple[str, str], float] = {}
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -35,6 +33,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 def init_app(app: "Quart", settings: Settings) -> None:
     """Set up logging, and the id and access line of every request."""
     configure(settings)
+    app.extensions["warnings"] = SeldomWarnings()
     app.asgi_app = cast(Any, RequestLog(cast(ASGIApp, app.asgi_app)))  # type: ignore[method-assign]
 
 
@@ -98,6 +97,44 @@ class RequestLog:
             self.logger.log(level, "request", extra={"fields": fields})
 
 
+class SeldomWarnings:
+    """Warnings that many requests have the same reason for: one line a minute for each reason.
+
+    Each process counts for itself.
+    """
+
+    PERIOD = 60.0  # seconds
+    MOST_REASONS = 100  # remembered at once; the one told longest ago is forgotten first
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}  # when, and how often since
+
+    def warn(
+        self,
+        name: str,
+        message: str,
+        *,
+        reason: str | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Log the message, and the error's traceback, with the logger of this name.
+
+        Not where the reason, which is the message itself unless it is given, had a line within the
+        last minute; the next line of the same reason tells how many were left out.
+        """
+        key, now = (name, reason or message), time.monotonic()
+        told_at, left_out = self._told.get(key, (now - self.PERIOD, 0))
+        if now - told_at < self.PERIOD:
+            self._told[key] = (told_at, left_out + 1)
+            return
+        self._told.pop(key, None)  # the newest is to be the last
+        self._told[key] = (now, 0)
+        if len(self._told) > self.MOST_REASONS:
+            del self._told[next(iter(self._told))]
+        more = f" (and {left_out} times more since the last such line)" if left_out else ""
+        logging.getLogger(name).warning("%s%s", message, more, exc_info=error)
+
+
 class TextFormatter(logging.Formatter):
     """Level first, so that platforms recognise it; then time, logger, request id and message."""
 
@@ -129,17 +166,6 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info is not None:
             entry["traceback"] = _traceback(record)
         return json.dumps(entry, default=str)
-
-
-def warn_seldom(name: str, message: str) -> None:
-    """Log a warning with the logger of this name, unless it was done within WARN_EVERY seconds.
-
-    Each process counts for itself, and each message by itself: a message must be one of a few.
-    """
-    now = time.monotonic()
-    if now - _warned.get((name, message), -WARN_EVERY) >= WARN_EVERY:
-        _warned[name, message] = now
-        logging.getLogger(name).warning("%s", message)
 
 
 def _is_no_access_line(record: logging.LogRecord) -> bool:

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.config import Settings
 from service.config.database_url import DatabaseSettings
+from service.explanations import explain
 from service.schema import SchemaError, current_revision, head
-from service.schema.connections import connect, explain
+from service.schema.connections import connect
 
 CONNECT_WAIT = 5.0  # seconds for a database that is not up: somebody waits for the command
 

@@ -14,7 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import greenlet_spawn, in_greenlet
 
-from service.statements import OUT_OF_STEP, is_spoilt
+from service.failures import OUT_OF_STEP, driver_error
+from service.statements import is_spoilt
 
 IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before it is used again
 PING_TIMEOUT = 1.0  # seconds; leaves time to connect anew, and to be served
@@ -168,11 +169,6 @@ def _give_back(task: "asyncio.Future[AsyncConnection]") -> None:
         closing = asyncio.ensure_future(task.result().close())
         _closing.add(closing)
         closing.add_done_callback(_closing.discard)
-
-
-def driver_error(error: BaseException | None) -> BaseException:
-    """asyncpg's own error, around which SQLAlchemy puts another one, though not always."""
-    return (error and error.__cause__) or error or Exception()
 
 
 def watch_connections(engine: AsyncEngine) -> None:

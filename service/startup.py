@@ -19,8 +19,9 @@ CONNECTIONS = 90
 def prepare(settings: Settings) -> None:
     """Bring the schema to head; where MIGRATE_ON_START is off, only tell when it is not there.
 
-    Ends the process, with status 1, when the schema is none that this release can serve: a
-    platform then keeps the release that runs.
+    Ends the process when the schema is none that this release can serve, with status 1, and when
+    the connection cannot be made as the settings are, with status 2: a platform then keeps the
+    release that runs.
     """
     logs.configure(settings)
     if settings.migrate_on_start:
@@ -34,15 +35,18 @@ async def _migrate(settings: Settings) -> None:
         await schema.upgrade(settings)
     except schema.SchemaError as error:
         logger.critical("schema: %s", error)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, schema.WrongSettingError) else 1) from None
 
 
 async def _warn(settings: Settings) -> None:
     # Imported where somebody needs it: most starts find everything in order.
     from service.checks import database_risks
 
-    for finding in await database_risks(settings):
+    findings = await database_risks(settings)
+    for finding in findings:
         logger.warning("%s", finding.text)
+    if any(finding.wrong_setting for finding in findings):
+        raise SystemExit(2)
 
 
 def _most_connections(settings: Settings) -> int:

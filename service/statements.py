@@ -12,20 +12,16 @@ from itertools import starmap
 from typing import Any, Generic, TypeVar
 
 from asyncpg import Connection as Driver
-from asyncpg.exceptions import InternalClientError
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.failures import OUT_OF_STEP
 
 RowT = TypeVar("RowT")
 # What a statement here can be asked on: SQLAlchemy's connection, or the asyncpg one inside of it,
 # whose borrower looks after its errors.
 Readable = AsyncConnection | Driver
-
-# Errors after which a connection must not be used again, open as it still is. After a time-out
-# the statement is under way, and its answer would meet the next one; the other is how asyncpg
-# refuses a connection that the server has just ended, before it reads that it is closed.
-OUT_OF_STEP = (TimeoutError, InternalClientError)
 
 
 def is_spoilt(driver: Driver, error: BaseException) -> bool:

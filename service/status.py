@@ -5,9 +5,10 @@ import asyncio
 from quart import Blueprint, Response, send_from_directory
 from sqlalchemy import text
 
-from service import db, pages, schema
+from service import db, pages, readiness, schema
 from service.auth import current_user, public
 from service.context import get_settings
+from service.errors import note_failure
 from service.exceptions import DatabaseUnavailableError
 from service.limiting import unlimited
 
@@ -38,13 +39,13 @@ async def livez() -> Response:
 
 @blueprint.get("/readyz")
 @public
-@unlimited("a probe, one statement")
+@unlimited("a probe, one statement; the trial beside it runs once in some seconds at most")
 async def readyz() -> Response:
-    """The database answers too, in time."""
+    """The database answers too, in time, and gives the service what it needs."""
     try:
-        async with asyncio.timeout(READY_TIMEOUT), db.read() as connection:
-            await connection.execute(text("SELECT 1"))
-    except (DatabaseUnavailableError, TimeoutError):
+        await _check_in_time()
+    except DatabaseUnavailableError as error:
+        note_failure(error)
         return _probe("unavailable", 503)
     return _probe("ok", 200)
 
@@ -78,6 +79,14 @@ async def status() -> Response:
 async def favicon() -> Response:
     """What browsers ask for without being told to."""
     return await send_from_directory(pages.STATIC_FOLDER, "favicon.ico")
+
+
+async def _check_in_time() -> None:
+    try:
+        async with asyncio.timeout(READY_TIMEOUT):
+            await readiness.check()
+    except TimeoutError as error:
+        raise DatabaseUnavailableError from error
 
 
 def _probe(state: str, code: int) -> Response:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 import click
 
 from service.exceptions import InvalidInputError, ServiceError
-from service.schema import SchemaError
+from service.schema import SchemaError, WrongSettingError
 
 MAX_PASSWORD_BYTES = 4096  # from standard input; more than any password that is accepted
 
@@ -39,29 +39,36 @@ class Command(click.Command):
 
 
 class WrongUsageError(click.ClickException):
-    """The command cannot be called like that."""
+    """The command cannot be called like that, or with these settings."""
 
     exit_code = 2
 
 
 @contextmanager
-def working() -> Iterator[None]:
-    """What is refused in the block is told in one line, with exit status 1.
-
-    The service's own log is silent but for errors. A SIGTERM ends the block as ^C does, at once
-    and with nothing half-done left.
-    """
+def refusing() -> Iterator[None]:
+    """What is refused in the block is told in one line, with exit status 1, or 2 for a setting."""
     from service.backup.format import BackupError
 
-    with _quiet(), _terminable():
-        try:
-            yield
-        except InvalidInputError as error:
-            for wrong in error.errors:
-                click.echo(f"Error: {wrong.field}: {wrong.message}", err=True)
-            raise click.exceptions.Exit(1) from error
-        except (SchemaError, BackupError, ServiceError) as error:
-            raise click.ClickException(str(error)) from error
+    try:
+        yield
+    except InvalidInputError as error:
+        for wrong in error.errors:
+            click.echo(f"Error: {wrong.field}: {wrong.message}", err=True)
+        raise click.exceptions.Exit(1) from error
+    except WrongSettingError as error:
+        raise WrongUsageError(str(error)) from error
+    except (SchemaError, BackupError, ServiceError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """The same. The service's own log is silent but for errors.
+
+    A SIGTERM ends the block as ^C does, at once and with nothing half-done left.
+    """
+    with _quiet(), _terminable(), refusing():
+        yield
 
 
 @contextmanager

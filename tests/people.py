@@ -112,6 +112,13 @@ async def rows(app: Quart, *columns: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in result]
 
 
+async def execute(app: Quart, *statements: str) -> None:
+    """SQL, each statement committed by itself."""
+    async with app.app_context(), db.read() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+
+
 async def count(app: Quart, table: Any) -> int:
     """How many rows a table has."""
     async with app.app_context(), db.read() as connection:

@@ -74,10 +74,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
+def postgresql(locales: Path | None = None) -> Iterator[str]:
     """Yields the URL of a server's database `postgres`; TEST_DATABASE_URL instead where it is set.
 
-    The server is empty, listens on 127.0.0.1 only, and is gone with its data at the end.
+    The server is empty, listens on 127.0.0.1 only, and is gone with its data at the end. `locales`
+    is a folder of compiled locales that it knows instead of the operating system's.
     """
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
@@ -85,11 +86,11 @@ def postgresql() -> Iterator[str]:
     # Not $TMPDIR: the path of a unix socket ends at 107 bytes, and `nobody` must get there.
     folder = Path(tempfile.mkdtemp(prefix="readlog-pg-", dir="/tmp"))
     try:
-        owner = _owner(folder)
+        owner = unprivileged(folder)
         binaries = _binaries(folder, owner)
         password = secrets.token_hex(16)
         _initdb(folder, binaries, password, owner)
-        with _serving(folder, binaries, owner) as port:
+        with _serving(folder, binaries, owner, locales) as port:
             yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -127,17 +128,19 @@ def served(
     """The same for any command that runs gunicorn; the block starts at the first such status."""
     with tempfile.TemporaryDirectory(prefix="readlog-") as folder:
         log_path = Path(folder, "log")
-        with _process(command, log_path, signal.SIGTERM, cwd=ROOT, env=_basic(environment)) as it:
-            _wait(it, log_path, lambda: _answers(port, path, status))
+        with running(
+            command, log_path, signal.SIGTERM, cwd=ROOT, env=basic_environment(environment)
+        ) as it:
+            wait_until(it, log_path, lambda: _answers(port, path, status))
             yield Gunicorn(f"http://127.0.0.1:{port}", it, log_path)
 
 
-def _basic(extra: Mapping[str, str]) -> dict[str, str]:
+def basic_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """PATH and HOME alone: no PG* and no GUNICORN_CMD_ARGS of the person who runs this."""
     return {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ} | dict(extra)
 
 
-def _owner(folder: Path) -> dict[str, Any]:
+def unprivileged(folder: Path) -> dict[str, Any]:
     """Whom to run as: PostgreSQL refuses root, and `nobody` exists everywhere."""
     if os.geteuid() != 0:
         return {}
@@ -180,25 +183,32 @@ def _initdb(folder: Path, binaries: Path, password: str, owner: dict[str, Any]) 
     command = [str(binaries / "initdb"), f"--pgdata={folder / 'data'}", f"--pwfile={secret}"]
     settings = SETTINGS | {"unix_socket_directories": str(folder)}
     command += [*INITDB, *(f"--set={name}={value}" for name, value in settings.items())]
-    options: dict[str, Any] = {"cwd": folder, "env": _basic({"LC_ALL": "C"}), "timeout": 60} | owner
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "env": basic_environment({"LC_ALL": "C"}),
+        "timeout": 60,
+    } | owner
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
         raise ServerError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager
-def _serving(folder: Path, binaries: Path, owner: dict[str, Any]) -> Iterator[int]:
+def _serving(
+    folder: Path, binaries: Path, owner: dict[str, Any], locales: Path | None
+) -> Iterator[int]:
     port, log = free_port(), folder / "log"
     state = folder / "data" / "postmaster.pid"
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
-    with _process(command, log, signal.SIGINT, cwd=folder, env=_basic({}), **owner) as process:
-        _wait(process, log, lambda: state.exists() and "ready" in state.read_text())
+    env = basic_environment({"LOCPATH": str(locales)} if locales else {})
+    with running(command, log, signal.SIGINT, cwd=folder, env=env, **owner) as process:
+        wait_until(process, log, lambda: state.exists() and "ready" in state.read_text())
         yield port
 
 
 @contextmanager
-def _process(
+def running(
     command: Sequence[str], log_path: Path, end: signal.Signals, **options: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process in a group of its own, which is gone when the block ends."""
@@ -232,7 +242,7 @@ def _watched(pid: int, folder: Path) -> Iterator[None]:
             watcher.kill()
 
 
-def _wait(process: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], bool]) -> None:
+def wait_until(process: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         if ready():

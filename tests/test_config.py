@@ -14,6 +14,7 @@ from threading import Barrier
 import pytest
 
 from service.config import ConfigurationError, Settings
+from service.config.inspection import read_settings
 from service.config.secret_keys import instance_key, is_weak
 
 STRONG = "kW9vQz3RtY7uXbN2mLpA5sDfGhJ8eC4i"
@@ -433,6 +434,28 @@ def test_trace_exporters(
 
 def test_release_is_a_commit_or_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, RENDER_GIT_COMMIT="<script>").release == ""
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set")])
+def test_user_of_the_process_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The driver would ask for it, where neither URL nor environment has a user."""
+
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    for url in ("postgresql://db/books", "postgresql://:hunter2@db/books"):
+        with pytest.raises(ConfigurationError, match="DATABASE_URL: expected a user name") as it:
+            read(tmp_path, DATABASE_URL=url)
+        assert "hunter2" not in str(it.value)
+    read(tmp_path, DATABASE_URL="postgresql://db/books", PGUSER="reader")
+    for url in ("postgresql://reader@db/books", "postgresql://db/b?user=reader", "sqlite:///a.db"):
+        read(tmp_path, DATABASE_URL=url)
+    errors = read_settings({"DATABASE_URL": "postgresql://db/books", "PORT": "0"}, root=tmp_path)
+    assert isinstance(errors, list)
+    assert {error.variable for error in errors} == {"DATABASE_URL", "PORT"}
 
 
 def test_secrets_do_not_show(tmp_path: Path) -> None:

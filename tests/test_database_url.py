@@ -308,7 +308,7 @@ def test_harmless_parameters_are_dropped() -> None:
     """Those of managed databases' ready-made URLs, and blank ones."""
     extra = (
         "channel_binding=require&gssencmode=prefer&keepalives=1&keepalives_idle=30&sslsni=1"
-        "&tcp_user_timeout=9&pgbouncer=true&connection_limit=5&pool_timeout=3&sslmode="
+        "&tcp_user_timeout=9&pgbouncer=false&pool_mode=session&connection_limit=5&pool_timeout=3&sslmode="
         "&connect_timeout=&target_session_attrs=&options=&load_balance_hosts=disable&&"
     )
     plain, loaded = parse("postgresql://h/b"), parse(f"postgresql://h/b?{extra}")
@@ -369,6 +369,9 @@ def test_harmless_parameters_are_dropped() -> None:
         ("postgresql://h/b?service=books", "service"),
         ("postgresql://h/b?hostaddr=10.0.0.1", "hostaddr"),
         ("postgresql://h/b?passfile=/no/such", "passfile"),
+        ("postgresql://h/b?pgbouncer=true", "a pooler in session mode: pgbouncer"),
+        ("postgresql://h/b?pgbouncer=SECRET", "a pooler in session mode: pgbouncer"),
+        ("postgresql://h/b?pool_mode=transaction", "a pooler in session mode: pool_mode"),
         ("postgresql://h/b?schema=SECRET", "'schema'"),
         ("postgresql://h/b?SSLMODE=require", "'SSLMODE'"),
         ("sqlite://", "in memory"),

@@ -14,7 +14,7 @@ from service import db
 from service.app import create_app
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
-from service.housekeeping import FIRST, INTERVAL
+from service.housekeeping import CONTINUED, FIRST, INTERVAL
 from service.models import DatabaseNow, Session
 from tests.people import Person, add_person, count
 from tests.waiting import LONG_ENOUGH, eventually
@@ -77,6 +77,17 @@ async def test_schedule(app: Quart, pauses: Pauses) -> None:
     assert await count(app, Session) == 1
     assert LEAST * INTERVAL <= await pauses.next() <= MOST * INTERVAL
     assert await count(app, Session) == 0
+    assert LEAST * INTERVAL <= await pauses.next() <= MOST * INTERVAL
+
+
+async def test_sooner_where_something_is_left(
+    app: Quart, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round has a bound; what it leaves is not there for another hour."""
+    await pauses.begun(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("service.housekeeping.MOST_BATCHES", 0)
+        assert LEAST * CONTINUED <= await pauses.next() <= MOST * CONTINUED
     assert LEAST * INTERVAL <= await pauses.next() <= MOST * INTERVAL
 
 

@@ -34,7 +34,7 @@ async def test_livez_asks_no_database(app: Quart, alice: Person) -> None:
     assert (await alice.get("/livez")).status_code == 200
     assert statements == []
     assert (await alice.get("/readyz")).status_code == 200
-    assert statements == ["SELECT 1"]
+    assert statements[:1] == ["SELECT 1"]
 
 
 @on_sqlite

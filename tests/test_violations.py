@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from service import db, idempotency
 from service.exceptions import NotAuthenticatedError
+from service.failures import is_unavailable
 from service.idempotency import Key
 from service.models import AccessToken, Base, Book, DatabaseNow, IdempotencyKey, User
 from service.users import accounts
@@ -156,7 +157,7 @@ def missing(path: Path) -> None:
 
 def wrong(path: Path) -> None:
     with connected(path) as one:
-        one.execute('SELECT * FROM "database is locked"')
+        one.execute("'database is locked'")
 
 
 @pytest.mark.parametrize(
@@ -170,4 +171,4 @@ def test_sqlite_unavailable(
     with pytest.raises(sqlite3.OperationalError) as caught:
         break_it(tmp_path / "t.db")
     error = OperationalError("", None, caught.value)
-    assert db.is_unavailable(error) == unavailable
+    assert is_unavailable(error) == unavailable

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.models import AccessToken, DatabaseNow, Session, User
+from service.models.batches import BATCH, delete_batch
 from service.statements import Read, Readable
 
 
@@ -120,7 +121,13 @@ async def delete_session(session: AsyncSession, token_hash: bytes) -> None:
     await session.execute(delete(Session).where(Session.token_hash == token_hash))
 
 
-async def delete_expired(connection: AsyncConnection) -> None:
-    """Remove the sessions and tokens that nobody can use any more."""
-    await connection.execute(delete(Session).where(Session.expires_at <= DatabaseNow()))
-    await connection.execute(delete(AccessToken).where(AccessToken.expires_at <= DatabaseNow()))
+async def delete_expired_sessions(connection: AsyncConnection, size: int = BATCH) -> int:
+    """Remove a batch of the sessions that nobody can use any more; returns their number."""
+    expired = Session.expires_at <= DatabaseNow()
+    return await delete_batch(connection, Session, expired, Session.expires_at, size)
+
+
+async def delete_expired_tokens(connection: AsyncConnection, size: int = BATCH) -> int:
+    """Remove a batch of the tokens that nobody can use any more; returns their number."""
+    expired = AccessToken.expires_at <= DatabaseNow()
+    return await delete_batch(connection, AccessToken, expired, AccessToken.expires_at, size)

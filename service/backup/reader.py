@@ -37,6 +37,16 @@ class Row(NamedTuple):
     line: bytes
 
 
+class Content(NamedTuple):
+    """What a table holds, in short: the same where every row is."""
+
+    rows: int
+    sha256: str
+
+
+Contents = dict[str, Content]
+
+
 class Reader:
     """A dump: its header at once, then its rows, once."""
 
@@ -55,7 +65,8 @@ class Reader:
                 f" {FORMAT} only"
             )
         self._digest.update(first)
-        self.counts = dict.fromkeys(self.header.tables, 0)
+        self._counts = dict.fromkeys(self.header.tables, 0)
+        self._digests = {table: hashlib.sha256() for table in self.header.tables}
 
     def rows(self, progress: Progress) -> Iterator[Row]:
         """Every row. A dump is whole only if the last one is reached.
@@ -70,15 +81,24 @@ class Reader:
             if not left:
                 raise self._damaged("its table is unknown, or out of order")
             self._digest.update(line)
-            self.counts[entry.table] += 1
-            if self.counts[entry.table] % PROGRESS_ROWS == 0:
-                progress(entry.table, self.counts[entry.table])
+            self._digests[entry.table].update(line)
+            self._counts[entry.table] += 1
+            if self._counts[entry.table] % PROGRESS_ROWS == 0:
+                progress(entry.table, self._counts[entry.table])
             yield Row(self._number, entry.table, entry.row, line)
         self._check_end(line)
 
+    @property
+    def contents(self) -> Contents:
+        """What the rows that were read come to, table by table."""
+        return {
+            table: Content(self._counts[table], digest.hexdigest())
+            for table, digest in self._digests.items()
+        }
+
     def _check_end(self, line: bytes) -> None:
         said = self._decoded(_TRAILER, line).end
-        found = End(self.counts, self._digest.hexdigest())
+        found = End(self._counts, self._digest.hexdigest())
         if said.rows != found.rows:
             raise BackupError("the dump is damaged: its rows are not as many as its end says")
         # The whole line: no byte of it may differ either.

@@ -11,24 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service import schema
 from service.backup.connections import rewriting
 from service.backup.format import BackupError, Header, Progress
-from service.backup.reader import Reader, Row
-from service.backup.tables import BATCH, StoredTable, python_type, stored_tables
+from service.backup.reader import Contents, Reader, Row
+from service.backup.tables import BATCH, StoredTable, stored_tables
 from service.config import Settings
+from service.explanations import explain
 from service.models import Base
-from service.schema.connections import explain
+from service.schema.generators import raise_behind
 
-# Never lower than it stands: this is not undone with the transaction. A value may be left out.
-_RAISE_SEQUENCE = """
-    SELECT setval(sequence, greatest(nextval(sequence), (SELECT max({column}) FROM {table})))
-    FROM (SELECT pg_get_serial_sequence(:table, :column)::regclass AS sequence) AS found
-    WHERE sequence IS NOT NULL AND EXISTS (SELECT 1 FROM {table})
-"""
+_BROKEN_REFERENCES = text("PRAGMA foreign_key_check")
 
 
 async def restore(
     settings: Settings, stream: BinaryIO, progress: Progress, *, replace: bool
-) -> dict[str, int]:
-    """Fill the database from a dump; returns the number of rows of each table.
+) -> tuple[Header, Contents]:
+    """Fill the database from a dump; returns its header, and what each table holds.
 
     Raises SchemaError for a database that is away, in use or not at head, and BackupError for a
     dump that is damaged or of another revision, for a database that holds data unless `replace`
@@ -43,7 +39,7 @@ async def restore(
             await _require_empty(connection)
         await _insert_all(connection, reader.rows(progress))
         await _finish(connection)
-    return reader.counts
+    return reader.header, reader.contents
 
 
 def require_fitting(header: Header) -> None:
@@ -62,7 +58,7 @@ async def _require_empty(connection: AsyncConnection) -> None:
         if await connection.scalar(select(exists().select_from(stored.table))):
             raise BackupError(
                 f"the database is not empty, there are rows in {stored.name}:"
-                " --replace deletes them first"
+                " --replace deletes them first, `readlog compare` compares and changes nothing"
             )
 
 
@@ -102,15 +98,9 @@ def _decode(stored: StoredTable, row: Row, *, sqlite: bool) -> dict[str, Any]:
 
 
 async def _finish(connection: AsyncConnection) -> None:
-    if connection.dialect.name == "sqlite":
-        # Not held row by row on this connection, but looked at for all rows together.
-        if broken := (await connection.execute(text("PRAGMA foreign_key_check"))).first():
-            raise BackupError(f"a row of {broken[0]} refers to one of {broken[2]} that is missing")
-        return
-    quote = connection.dialect.identifier_preparer
-    keys = [key for stored in stored_tables() for key in stored.table.primary_key]
-    for key in keys:
-        if python_type(key) is int:
-            table, column = quote.format_table(key.table), quote.format_column(key)
-            statement = _RAISE_SEQUENCE.format(table=table, column=column)
-            await connection.execute(text(statement), {"table": table, "column": key.name})
+    # Not held row by row on this connection, but looked at for all rows together.
+    on_sqlite = connection.dialect.name == "sqlite"
+    if on_sqlite and (broken := (await connection.execute(_BROKEN_REFERENCES)).first()):
+        raise BackupError(f"a row of {broken[0]} refers to one of {broken[2]} that is missing")
+    # None is lowered: this is not undone with the transaction, and ids are given once.
+    await connection.run_sync(raise_behind, tuple(stored.name for stored in stored_tables()))

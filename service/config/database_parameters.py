@@ -33,12 +33,17 @@ _SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-writ
 # What asyncpg does not do and nobody misses, and hints for the connection pools of others.
 _DROPPED = re.compile(
     "channel_binding|client_encoding|connection_limit|fallback_application_name|gssdelegation"
-    "|gssencmode|keepalives(_count|_idle|_interval)?|load_balance_hosts|max_overflow|pgbouncer"
-    "|pool_(mode|recycle|size|timeout)|sslcompression|sslsni|tcp_user_timeout"
+    "|gssencmode|keepalives(_count|_idle|_interval)?|load_balance_hosts|max_overflow"
+    "|pool_(recycle|size|timeout)|sslcompression|sslsni|tcp_user_timeout"
 )
 _REFUSED = {
     "service": "the address itself, not a service: its file would decide where we connect",
     "hostaddr": "host, not hostaddr: asyncpg cannot connect to one and verify the other",
+}
+# Values that do not tell of a pooler in transaction mode, which service.connecting would refuse.
+_SESSION_MODE = {
+    "pgbouncer": ("", "false", "0", "no", "off"),
+    "pool_mode": ("", "session"),
 }
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _ALWAYS_ENCRYPTED = _SSL_MODES[3:]
@@ -74,6 +79,7 @@ def translate_parameters(parameters: dict[str, str], root: Path) -> dict[str, ob
     Raises InvalidDatabaseURLError for what is unknown, wrong or cannot be done.
     """
     left = dict(parameters)
+    _refuse_shared_sessions(left)
     arguments = _take_timeouts(left) | _take_tls(left, root) | _take_session(left, root)
     _refuse_others(left)
     return arguments
@@ -115,6 +121,16 @@ def _parse_options(options: str) -> dict[str, str]:
             refuse("options of the form '-c name=value' or '--name=value'")
         settings[match[1].replace("-", "_").lower()] = match[2]
     return settings
+
+
+def _refuse_shared_sessions(parameters: dict[str, str]) -> None:
+    for name, harmless in _SESSION_MODE.items():
+        value = parameters.pop(name, "")
+        if value.lower() not in harmless:
+            refuse(
+                "the database's direct URL, or that of a pooler in session mode:"
+                f" {name} tells of one that gives our sessions to others"
+            )
 
 
 def _refuse_others(parameters: dict[str, str]) -> None:

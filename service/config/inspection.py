@@ -11,7 +11,7 @@ from service.config.settings import Settings
 # What stands in for a wrong value while the others are looked at; the rest have defaults.
 _STAND_INS = {
     "CONFIG_TYPE": "testing",  # which demands least of the others
-    "DATABASE_URL": "postgresql://",
+    "DATABASE_URL": "postgresql://stand-in@",
     "PUBLIC_URL": "https://stand-in.invalid",
     "RENDER_EXTERNAL_URL": "https://stand-in.invalid",
 }

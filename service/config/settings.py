@@ -1,5 +1,6 @@
 """Everything that operators set, read from the environment in one place and checked at once."""
 
+import getpass
 import os
 import re
 from collections.abc import Mapping
@@ -169,7 +170,21 @@ def _database(env: Environment, production: bool, root: Path) -> DatabaseSetting
         raise ConfigurationError("DATABASE_URL", str(error)) from None
     if database.is_sqlite:
         _check_folder(Path(database.name or "").parent, root / "instance")
+    elif not database.username and env.text("PGUSER") is None:
+        _check_process_has_name()
     return database
+
+
+def _check_process_has_name() -> None:
+    """The driver signs in by the name of the process's user, as libpq does."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):  # the first until Python 3.12
+        raise ConfigurationError(
+            "DATABASE_URL",
+            f"a user name, as in postgresql://user@host/database: user id {os.geteuid()},"
+            " which this process runs as, has no name",
+        ) from None
 
 
 def _check_folder(folder: Path, instance_path: Path) -> None:

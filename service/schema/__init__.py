@@ -4,12 +4,13 @@
 migrate: a cold start with a database at head asks one question and goes on.
 """
 
-from service.schema.revisions import SchemaError, current_revision, head
+from service.schema.revisions import SchemaError, WrongSettingError, current_revision, head
 from service.schema.rollback import is_of_later_release
 from service.schema.upgrading import reset, upgrade
 
 __all__ = [
     "SchemaError",
+    "WrongSettingError",
     "current_revision",
     "head",
     "is_of_later_release",

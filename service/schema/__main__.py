@@ -6,7 +6,7 @@ import sys
 
 from service import logs
 from service.config import ConfigurationError, Settings
-from service.schema import SchemaError, upgrade
+from service.schema import SchemaError, WrongSettingError, upgrade
 
 logger = logging.getLogger("service.schema")
 
@@ -28,7 +28,7 @@ def main() -> int:
         asyncio.run(upgrade(settings))
     except SchemaError as error:
         logger.critical("schema: %s", error)
-        return 1
+        return 2 if isinstance(error, WrongSettingError) else 1
     return 0
 
 

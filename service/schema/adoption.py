@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Inspector, inspect, text
 
+from service.schema import generators
+from service.schema.oddities import count_oddities
 from service.schema.revisions import ALEMBIC_INI, BASELINE, SchemaError, parents
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,8 @@ def adopt_if_needed(connection: Connection) -> None:
         if VERSION_TABLE in tables:
             raise _refusal("alembic_version is empty, but there are tables")
         _check_flask(connection, tables)
+        for oddity in count_oddities(connection):
+            logger.warning("schema: %s", oddity)
         _stamp(connection)
 
 
@@ -133,7 +137,7 @@ def _check_flask(connection: Connection, tables: set[str]) -> None:
         raise _refusal(f"a table that is not ours has the name of one that is: {_names(foreign)}")
     if differences := list(_differences(connection)):
         raise _refusal(f"it is not the Flask application's: {'; '.join(differences)}")
-    if unfit := list(_unfit_values(connection)):
+    if unfit := [*_unfit_values(connection), *_unfit_generators(connection)]:
         raise _refusal("; ".join(unfit))
 
 
@@ -200,9 +204,19 @@ def _constraints(inspector: Inspector, table: str) -> Iterator[tuple[Constraint,
 
 def _unfit_values(connection: Connection) -> Iterator[str]:
     for what, condition in UNFIT.items():
-        query = f"SELECT count(*) FROM users WHERE {condition}"  # noqa: S608 - constants of ours
+        query = f"SELECT count(*) FROM users WHERE {condition}"
         if count := connection.scalar(text(query)):
             yield f"{count} accounts have {what}"
+
+
+def _unfit_generators(connection: Connection) -> Iterator[str]:
+    """Sequences of another role, from which we could not give ids."""
+    for generator in generators.find(connection, tuple(sorted(FLASK))):
+        if generator.problem and not (generator.usable and generator.settable):
+            yield (
+                f"{generator.problem}; as {generator.owner},"
+                f" ALTER SEQUENCE {generator.name} OWNER TO {generator.role}"
+            )
 
 
 def _stamp(connection: Connection) -> None:

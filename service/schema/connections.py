@@ -3,19 +3,20 @@
 import asyncio
 import logging
 import random
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from service.config.database_url import DatabaseSettings
-from service.schema.revisions import SchemaError
+from service.connecting import watch_connecting
+from service.explanations import explain
+from service.failures import Meaning, meaning_of
+from service.schema.revisions import SchemaError, WrongSettingError
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,6 @@ SESSION_SETTINGS = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
-# PostgreSQL's answers that pass: starting or stopping (57P), too many connections (53300),
-# a connection that broke (08).
-_PASSING_STATES = ("57P", "53300", "08")
 
 
 @asynccontextmanager
@@ -41,7 +39,7 @@ async def connect(
     """A connection for migrating, its engine gone at the end.
 
     A database that is not up yet is waited for, `wait` seconds at most. Raises SchemaError where
-    it stays away, or refuses us.
+    it stays away, and at once where waiting is of no use: WrongSettingError among these.
     """
     engine = _engine(database)
     try:
@@ -54,15 +52,6 @@ async def connect(
         await engine.dispose()
 
 
-def explain(error: Exception) -> str:
-    """An error of the database in one line, without the values of the statement."""
-    if isinstance(error, DBAPIError):
-        # What the driver says first; the lines after it may quote a row.
-        lines = str(error.orig).splitlines() or [type(error.orig).__name__]
-        return lines[0]
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
-
-
 def _engine(database: DatabaseSettings) -> AsyncEngine:
     connect_args = database.migration_connect_args
     if not database.is_sqlite:
@@ -71,6 +60,7 @@ def _engine(database: DatabaseSettings) -> AsyncEngine:
     engine = create_async_engine(
         database.url, connect_args=connect_args, poolclass=NullPool, hide_parameters=True
     )
+    watch_connecting(engine)
     if database.is_sqlite:
         _prepare_sqlite(engine)
     return engine
@@ -104,21 +94,24 @@ async def _connected(engine: AsyncEngine, wait: float) -> AsyncConnection:
         try:
             async with asyncio.timeout(max(left, 1.0)):
                 return await engine.connect()
-        except (DBAPIError, OSError) as error:
-            if not _may_pass(error):
-                raise SchemaError(f"the database refuses us: {explain(error)}") from error
+        except Exception as error:
+            _require_passing(error)
             if left <= pause:
                 raise SchemaError(
                     f"the database did not answer for {wait:g} seconds: {explain(error)}"
                 ) from error
-            logger.warning("schema: waiting for the database: %s", type(error).__name__)
+            logger.warning("schema: waiting for the database: %s", explain(error))
         # Jitter: several instances that start together do not knock together.
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _may_pass(error: DBAPIError | OSError) -> bool:
-    if isinstance(error, DBAPIError):
-        return (getattr(error.orig, "sqlstate", None) or "").startswith(_PASSING_STATES)
-    # Refused, unreachable, a name that does not resolve yet, a time-out; not a wrong certificate.
-    return not isinstance(error, ssl.SSLCertVerificationError)
+def _require_passing(error: Exception) -> None:
+    """Raises SchemaError where waiting cannot mend the error."""
+    meaning = meaning_of(error)
+    if meaning is Meaning.SETTING:
+        raise WrongSettingError(f"the connection cannot be made: {explain(error)}") from error
+    if meaning is Meaning.REFUSED:
+        raise SchemaError(f"the database refuses us: {explain(error)}") from error
+    if meaning is Meaning.OURS:
+        raise error

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.failures import is_missing_table
+
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +27,10 @@ _IDS = re.compile(
 
 class SchemaError(Exception):
     """The schema cannot be brought to head; the text is one line that tells an operator why."""
+
+
+class WrongSettingError(SchemaError):
+    """DATABASE_URL, or a variable or file that goes with it, must be changed: exit status 2."""
 
 
 @cache
@@ -51,7 +57,7 @@ async def current_revision(connection: AsyncConnection) -> str | None:
     try:
         rows = await connection.scalars(text("SELECT version_num FROM alembic_version"))
     except DBAPIError as error:
-        if not _is_missing_table(error):
+        if not is_missing_table(error):
             raise
         await connection.rollback()
         return None
@@ -63,7 +69,3 @@ def log_step(*, step: Any, **_: Any) -> None:
     """Alembic's callback: one line for each revision, just before it is committed."""
     way = "up to" if step.is_upgrade else "down from"
     logger.info("schema: %s %s", way, step.up_revision_id)
-
-
-def _is_missing_table(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == "42P01" or "no such table" in str(error.orig)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.explanations import explain
+from service.failures import is_locked
+from service.schema import generators
 from service.schema.adoption import OURS, VERSION_TABLE, adopt_if_needed
-from service.schema.connections import CONNECT_WAIT, connect, explain
+from service.schema.connections import CONNECT_WAIT, connect
 from service.schema.locks import LOCK_WAIT, exclusive
 from service.schema.revisions import ALEMBIC_INI, SchemaError, current_revision, head
 from service.schema.rollback import is_of_later_release
@@ -24,24 +27,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 16  # at a table that others keep locked, each as long as lock_timeout
-SQLITE_BUSY = 5  # SQLite's primary code where another connection has the lock
 PAUSE = 1.0  # seconds between them, in which others get on
 
 
 async def upgrade(
     settings: "Settings", *, connect_wait: float = CONNECT_WAIT, lock_wait: float = LOCK_WAIT
 ) -> str:
-    """Bring the database to head; at head already, it costs one query and takes no lock.
+    """Bring the database to head; at head already, it costs three queries and takes no lock.
 
-    Returns the database's revision: head, or one of a later release that has all this one needs.
-    Each revision is one transaction: killed at any point, the next run goes on from there. Raises
-    SchemaError, and then the revisions before the one that failed are kept.
+    Generators of ids that are behind the rows are set, too. Returns the database's revision: head,
+    or one of a later release that has all this one needs. Each revision is one transaction: killed
+    at any point, the next run goes on from there. Raises SchemaError, and then the revisions before
+    the one that failed are kept.
     """
     async with _connect(settings, connect_wait) as connection:
         if revision := await _done(connection):
+            await _look_after_generators(connection, settings, lock_wait)
             return revision
         async with exclusive(connection, settings.database, lock_wait):
             await _patiently(connection, _upgrade)
+            await connection.rollback()  # Alembic's, where another process has done it meanwhile
+            await _patiently(connection, _raise_generators)
     logger.info("schema: at head: %s", head())
     return head()
 
@@ -84,6 +90,31 @@ async def _done(connection: AsyncConnection) -> str | None:
     return revision if at_head or later else None
 
 
+async def _look_after_generators(
+    connection: AsyncConnection, settings: "Settings", lock_wait: float
+) -> None:
+    """Set those of a database at head that are behind; it is served, whatever comes of that."""
+    try:
+        if await _is_a_generator_behind(connection):
+            async with exclusive(connection, settings.database, lock_wait):
+                await _patiently(connection, _raise_generators)
+    except SchemaError as error:
+        logger.error("schema: %s", error)
+    except DBAPIError as error:
+        logger.error("schema: the generators of ids were not looked at: %s", explain(error))
+
+
+async def _is_a_generator_behind(connection: AsyncConnection) -> bool:
+    """Whether one is, as far as the role may know; without a lock."""
+    await connection.execution_options(reading=True)
+    try:
+        found = await connection.run_sync(generators.find, OURS)
+    finally:
+        await connection.rollback()
+        await connection.execution_options(reading=False)
+    return any(generator.is_behind for generator in found)
+
+
 async def _patiently(connection: AsyncConnection, work: Callable[["Connection"], None]) -> None:
     """Try again while others hold a lock on a table; what has been done is not done again."""
     for left in reversed(range(ATTEMPTS)):
@@ -92,7 +123,7 @@ async def _patiently(connection: AsyncConnection, work: Callable[["Connection"],
             return
         except DBAPIError as error:
             await connection.rollback()
-            if not left or not _is_locked(error):
+            if not left or not is_locked(error):
                 raise
             logger.warning("schema: a table is in use, trying again: %s", explain(error))
         await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
@@ -112,15 +143,15 @@ def _upgrade(connection: "Connection") -> None:
         raise SchemaError(f"Alembic refuses: {explain(error)}") from error
 
 
+def _raise_generators(connection: "Connection") -> None:
+    with connection.begin():
+        raised = generators.raise_behind(connection, OURS)
+    for generator in raised:
+        logger.warning("schema: %s: set to go on after them", generator.problem)
+
+
 def _drop(connection: "Connection") -> None:
     adopt_if_needed(connection)
     with connection.begin():
         for table in (*OURS, VERSION_TABLE):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
-
-
-def _is_locked(error: DBAPIError) -> bool:
-    """lock_timeout, a deadlock of which we were the victim, or SQLite's other writer."""
-    state = getattr(error.orig, "sqlstate", None)
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return state in {"55P03", "40P01"} or code & 0xFF == SQLITE_BUSY

@@ -11,11 +11,12 @@ from functools import cache
 from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import Float, Insert, bindparam, case, delete, select, update
+from sqlalchemy import Float, Insert, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.exceptions import TooManyRequestsError
 from service.models import DatabaseEpoch, RateLimit
+from service.models.batches import BATCH, delete_batch
 from service.models.inserts import insert
 
 
@@ -107,9 +108,13 @@ async def give_back(
             standings[bucket.limit.name] = Standing.after(bucket.limit, full)
 
 
-async def delete_expired(connection: AsyncConnection) -> None:
-    """Remove the buckets that have run empty: they mean the same as none."""
-    await connection.execute(delete(RateLimit).where(RateLimit.empty_at < DatabaseEpoch()))
+async def delete_expired(connection: AsyncConnection, size: int = BATCH) -> int:
+    """Remove a batch of the buckets that have run empty, which mean the same as none.
+
+    Returns their number.
+    """
+    expired = RateLimit.empty_at < DatabaseEpoch()
+    return await delete_batch(connection, RateLimit, expired, RateLimit.empty_at, size)
 
 
 _now = DatabaseEpoch()

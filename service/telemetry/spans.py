@@ -12,8 +12,8 @@ from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, 
 from sqlalchemy import Engine, event
 
 from service.asgi_types import ASGIApp, Receive, Scope, Send
+from service.failures import driver_error
 from service.logs import request_id
-from service.pooling import driver_error
 from service.telemetry.requests import NO_ROUTE, answer_of, method_of
 
 

@@ -116,7 +116,8 @@ async def dump(settings: Settings) -> bytes:
 
 
 async def load(settings: Settings, data: bytes, *, replace: bool = False) -> dict[str, int]:
-    return await restore(settings, io.BytesIO(data), ignore, replace=replace)
+    _, contents = await restore(settings, io.BytesIO(data), ignore, replace=replace)
+    return {table: content.rows for table, content in contents.items()}
 
 
 def rows_of(data: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.backup import restoring
 from service.config import Settings
 from service.schema import head
 from tests.backup.databases import execute, fill, rows_of, some_of_everything, stored
@@ -77,19 +78,73 @@ def test_replacing_asks(run: Run, settings: Settings, before: object, file: Path
     assert asyncio.run(stored(settings)) == before
 
 
-def test_verify(run: Run, settings: Settings, before: object, file: Path) -> None:
-    done = run("restore", str(file), "--verify")
+SAME = [
+    "same: legacy_books: 1 rows in the dump, 1 stored",
+    "same: users: 2 rows in the dump, 2 stored",
+    "same: access_tokens: 1 rows in the dump, 1 stored",
+    "same: books: 9 rows in the dump, 9 stored",
+    "same: sessions: 1 rows in the dump, 1 stored",
+]
+
+
+def test_compare(run: Run, settings: Settings, before: object, file: Path) -> None:
+    done = run("compare", str(file))
     assert (done.exit_code, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()
     assert first.startswith("whole: written 20")
     assert first.endswith(COUNTS)
-    assert others == [
-        "same: legacy_books: 1 rows in the dump, 1 stored",
-        "same: users: 2 rows in the dump, 2 stored",
-        "same: access_tokens: 1 rows in the dump, 1 stored",
-        "same: books: 9 rows in the dump, 9 stored",
-        "same: sessions: 1 rows in the dump, 1 stored",
-    ]
+    assert others == SAME
+    assert asyncio.run(stored(settings)) == before
+
+
+def test_restore_and_verify(run: Run, settings: Settings, before: object, file: Path) -> None:
+    """It restores, and compares what is stored then; from a file and from a pipe."""
+    for name, data in ((str(file), None), ("-", file.read_bytes())):
+        change(settings)
+        done = run("restore", name, "--verify", "--replace", "--yes", input=data)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [f"Restored from {name}: {COUNTS}.", *SAME]
+        assert asyncio.run(stored(settings)) == before
+
+
+def test_restore_and_verify_into_empty(run: Run, settings: Settings, file: Path) -> None:
+    """Without --replace, as after `init_db`."""
+    for table in ("access_tokens", "sessions", "books", "legacy_books", "users"):
+        change(settings, f"DELETE FROM {table}")
+    done = run("restore", str(file), "--verify")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"Restored from {file}: {COUNTS}.", *SAME]
+
+
+def test_restore_and_verify_a_difference(
+    run: Run, settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody else writes in between is found."""
+    restore = restoring.restore
+
+    async def restore_and_change(*args: Any, **options: Any) -> Any:
+        result = await restore(*args, **options)
+        await execute(settings, "UPDATE books SET rating = 4 WHERE id = 4")
+        return result
+
+    monkeypatch.setattr(restoring, "restore", restore_and_change)
+    done = run("restore", str(file), "--verify", "--replace", "--yes")
+    assert done.exit_code == 1
+    assert "different: books: 9 rows in the dump, 9 stored" in done.stdout
+    assert done.stderr == "Error: what is stored differs from the dump\n"
+
+
+def test_verify_never_compares_only(
+    run: Run, settings: Settings, before: object, file: Path
+) -> None:
+    """Scripts that used it to compare are told of `compare`, and nothing is changed."""
+    done = run("restore", str(file), "--verify")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the database is not empty" in done.stderr
+    assert "`readlog compare` compares and changes nothing" in done.stderr
+    done = run("restore", str(file), "--verify", "--file-only")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "readlog compare FILE --file-only" in done.stderr
     assert asyncio.run(stored(settings)) == before
 
 
@@ -100,47 +155,54 @@ def test_verify(run: Run, settings: Settings, before: object, file: Path) -> Non
         ("UPDATE books SET rating = 4 WHERE id = 4", "different: books: 9 rows in the dump, 9 s"),
     ],
 )
-def test_verify_difference(
+def test_compare_difference(
     run: Run, settings: Settings, file: Path, statement: str, line: str
 ) -> None:
     change(settings, statement)
     changed = asyncio.run(stored(settings))
-    done = run("restore", str(file), "--verify")
+    done = run("compare", str(file))
     assert done.exit_code == 1
     assert done.stderr == "Error: what is stored differs from the dump\n"
     [found] = [line for line in done.stdout.splitlines() if line.startswith("different")]
     assert found.startswith(line)
     assert asyncio.run(stored(settings)) == changed
     # The file is none the worse for it.
-    assert run("restore", str(file), "--verify", "--file-only").exit_code == 0
+    assert run("compare", str(file), "--file-only").exit_code == 0
 
 
 def test_file_only_needs_no_database(run: Run, file: Path) -> None:
     url = "postgresql://127.0.0.1:1/none"
-    done = run("restore", str(file), "--verify", "--file-only", DATABASE_URL=url)
+    done = run("compare", str(file), "--file-only", DATABASE_URL=url)
     assert (done.exit_code, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 1
 
 
-@pytest.mark.parametrize("options", [[], ["--verify"], ["--verify", "--file-only"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["restore", "--replace", "--yes"],
+        ["restore", "--replace", "--yes", "--verify"],
+        ["compare"],
+        ["compare", "--file-only"],
+    ],
+)
 def test_damaged(
-    run: Run, settings: Settings, before: object, file: Path, options: list[str]
+    run: Run, settings: Settings, before: object, file: Path, command: list[str]
 ) -> None:
     file.write_bytes(file.read_bytes()[:-20])
-    more = [] if options else ["--replace", "--yes"]
-    done = run("restore", str(file), *options, *more)
+    done = run(*command, str(file))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: the packed file is truncated: its end is missing\n"
     assert asyncio.run(stored(settings)) == before
 
 
-def test_verify_other_revision(run: Run, file: Path) -> None:
+def test_compare_other_revision(run: Run, file: Path) -> None:
     """Whole, which is said, but nothing to be compared."""
     data = gzip.decompress(file.read_bytes())
     header, rest = data.split(b"\n", 1)
     del rest
     file.write_bytes(_empty_dump(header.replace(f'"{head()}"'.encode(), b'"older"')))
-    done = run("restore", str(file), "--verify")
+    done = run("compare", str(file))
     assert done.exit_code == 1
     assert done.stdout.startswith("whole: ")
     assert "made at schema revision older, and this release has" in done.stderr
@@ -155,8 +217,8 @@ def _empty_dump(header: bytes) -> bytes:
 
 
 def test_missing_file(run: Run, tmp_path: Path) -> None:
-    for options in ([], ["--verify"], ["--replace", "--yes"]):
-        done = run("restore", str(tmp_path / "none"), *options)
+    for command in (["restore"], ["restore", "--verify"], ["compare"], ["compare", "--file-only"]):
+        done = run(*command, str(tmp_path / "none"))
         assert (done.exit_code, done.stdout) == (1, "")
         [line] = done.stderr.splitlines()
         assert line.endswith("none: No such file or directory")
@@ -168,8 +230,11 @@ def test_missing_file(run: Run, tmp_path: Path) -> None:
         ["backup"],
         ["backup", "a", "b"],
         ["restore"],
-        ["restore", "a", "--verify", "--replace"],
         ["restore", "a", "--verify", "--yes"],
+        ["restore", "-", "--verify", "--replace"],
+        ["compare"],
+        ["compare", "a", "--verify"],
+        ["compare", "a", "--replace"],
         ["restore", "a", "--file-only"],
         ["restore", "a", "--yes"],
         ["restore", "-", "--replace"],
@@ -190,5 +255,5 @@ def test_progress(run: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None
     told = "books: 4 rows\nbooks: 8 rows\n"
     assert run("backup", str(file), "--progress").stderr == told
     assert run("restore", str(file), "--replace", "--yes", "--progress").stderr == told
-    assert run("restore", str(file), "--verify", "--progress").stderr == told * 2
+    assert run("compare", str(file), "--progress").stderr == told * 2
     assert run("backup", str(file)).stderr == ""

@@ -1,15 +1,23 @@
 """check-config: everything that is wrong, everything that is risky, and no secret."""
 
+import os
+import secrets
 import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from service.config.inspection import is_on_render, read_settings
 from tests.cli.conftest import Run
+from tests.file_modes import held_to_modes
+from tests.migrations.databases import Database
 from tests.production import SECRET_KEY, production
-from tests.servers import free_port
+from tests.servers import ROOT, free_port
 
 SAFE = {"MAIL_URL": "smtp://mail.example.org", "TRUSTED_PROXY_HOPS": "1"}
 
@@ -253,3 +261,116 @@ def test_no_secret(run: Run) -> None:
     assert SECRET_KEY not in done.output
     assert "hunter2" not in done.output
     assert done.exit_code == 0
+
+
+@pytest.fixture
+def role(migrated_postgresql: str) -> Iterator[str]:
+    """The URL of a role that may read which revision the schema has, and nothing else."""
+    name = f"role_{secrets.token_hex(4)}"
+    owner = Database(migrated_postgresql)
+    owner.run(
+        f"CREATE ROLE {name} LOGIN PASSWORD '{name}'", f"GRANT SELECT ON alembic_version TO {name}"
+    )
+    url = make_url(migrated_postgresql).set(username=name, password=name)
+    yield url.render_as_string(hide_password=False)
+    owner.run(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+def test_rights(run: Run, role: str, migrated_postgresql: str) -> None:
+    """Each thing that is missing is named."""
+    done = run("check-config", DATABASE_URL=role)
+    assert (done.exit_code, done.stdout) == (1, "")
+    told = done.stderr.splitlines()
+    assert all(line.startswith("error: DATABASE_URL: this role has no right to") for line in told)
+    assert any("SELECT, INSERT, UPDATE, DELETE on " in line and " users" in line for line in told)
+    assert any("SELECT, DELETE on legacy_books" in line for line in told)
+    name = make_url(role).username
+    Database(migrated_postgresql).run(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    done = run("check-config", DATABASE_URL=role)
+    assert done.exit_code == 1
+    sequences = [line for line in done.stderr.splitlines() if "may not use: GRANT USAGE" in line]
+    assert len(sequences) == len(done.stderr.splitlines()) >= 4
+    Database(migrated_postgresql).run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}")
+    assert run("check-config", DATABASE_URL=role).exit_code == 0
+
+
+BEHIND = {
+    "sqlite": ("DELETE FROM sqlite_sequence WHERE name = 'users'", 1),
+    "postgresql": ("ALTER SEQUENCE users_id_seq RESTART WITH 4", 4),
+}
+
+
+class TestGenerators:
+    @pytest.fixture
+    def environment(self, database_url: str) -> dict[str, str]:
+        return production(database_url, **SAFE)
+
+    def test_behind(self, run: Run, database_url: str) -> None:
+        """What a start would set is told, and not set."""
+        database = Database(database_url)
+        change, value = BEHIND["sqlite" if database.is_sqlite else "postgresql"]
+        database.run(
+            "INSERT INTO users (id, email, password_hashed, registered_on)"
+            " VALUES (9, 'a@example.com', '!', '2024-01-01 00:00:00')",
+            change,
+        )
+        for _ in range(2):
+            done = run("check-config")
+            assert done.exit_code == 1
+            [line] = done.stderr.splitlines()
+            assert line == (
+                f"error: DATABASE_URL: the next id of users would be {value}, and there are rows"
+                " up to 9"
+            )
+        assert run("init_db").exit_code == 0
+        assert run("check-config").stderr == ""
+
+
+def test_rights_are_not_tried_under_a_lock(run: Run, migrated_postgresql: str) -> None:
+    """Somebody migrates meanwhile: that is to be known, and is no error."""
+    with Database(migrated_postgresql).connect() as other:
+        other.exec_driver_sql("LOCK TABLE books")
+        done = run("check-config")
+    assert (done.exit_code, levels(done.stdout)) == (0, ["notice", "ok"])
+    assert "its rights were not tried: canceling statement due to lock timeout" in done.stdout
+
+
+def test_settings_of_the_connection(run: Run, migrated_postgresql: str) -> None:
+    """What only the server knows to be wrong is a wrong setting, too."""
+    url = f"{migrated_postgresql}?options=-c%20nonsense=1"
+    for command in ("check-config", "init_db"):
+        done = run(command, DATABASE_URL=url)
+        assert done.exit_code == 2
+        assert 'unrecognized configuration parameter "nonsense"' in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("closed", ["app.db", "."], ids=["file", "folder"])
+def test_sqlite_that_may_not_be_written(migrated_sqlite: Path, tmp_path: Path, closed: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(migrated_sqlite, folder / "app.db")
+    variables = {"CONFIG_TYPE": "testing", "DATABASE_URL": f"sqlite:///{folder}/app.db"}
+    (folder / closed).chmod(0o555)
+    try:
+        done = subprocess.run(
+            held_to_modes(sys.executable, "-m", "service", "check-config"),
+            env=variables | {"PATH": os.environ["PATH"]},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        (folder / closed).chmod(0o755)
+    assert done.returncode == 1
+    assert "DATABASE_URL: the file is read-only for us" in done.stdout + done.stderr
+
+
+def test_sqlite_that_cannot_be_written(run: Run, migrated_sqlite: Path, tmp_path: Path) -> None:
+    """Whatever the modes say: it is tried."""
+    shutil.copy(migrated_sqlite, tmp_path / "app.db")
+    (tmp_path / "app.db-journal").mkdir()  # where SQLite would write first
+    done = run("check-config", CONFIG_TYPE="testing", DATABASE_URL=f"sqlite:///{tmp_path}/app.db")
+    assert done.exit_code == 1
+    assert done.stderr == "error: DATABASE_URL: the database failed: disk I/O error\n"

@@ -18,6 +18,7 @@ from tests.live.processes import children
 from tests.live.sockets import ask
 from tests.migrations.databases import Database
 from tests.servers import free_port
+from tests.waiting import eventually
 
 RENDERS = "--preload --access-logfile - --bind=0.0.0.0:{port}"  # GUNICORN_CMD_ARGS
 
@@ -115,6 +116,82 @@ async def test_migrating_is_off_without_a_database(
         assert (await ask(it.url, "GET", "/readyz")).status == 503
         assert "the database did not answer" in it.log()
         assert "hunter2" not in it.log()
+
+
+@pytest.mark.parametrize("migrating", ["on", "off"])
+@pytest.mark.parametrize(
+    ("query", "more", "words"),
+    [
+        ("?options=-c%20nonsense%3D1", {}, 'unrecognized configuration parameter "nonsense"'),
+        ("", {"PGSSLMODE": "always"}, "`sslmode` parameter must be one of"),
+    ],
+)
+def test_setting_that_only_connecting_shows(
+    empty_database: Database,
+    variables: dict[str, str],
+    migrating: str,
+    query: str,
+    more: dict[str, str],
+    words: str,
+) -> None:
+    """It ends like any other wrong setting, whether the start migrates or not."""
+    url = {"DATABASE_URL": empty_database.url + query, "MIGRATE_ON_START": migrating}
+    done = refused(variables | more | url)
+    assert done.returncode == 2
+    assert sum(words in line for line in done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Listening" not in done.stderr
+    assert "waiting" not in done.stderr
+
+
+def test_refused_by_the_server(empty_database: Database, variables: dict[str, str]) -> None:
+    url = f"{empty_database.url}_gone"
+    done = refused(variables | {"DATABASE_URL": url})
+    assert done.returncode == 1
+    assert "the database refuses us: database" in done.stderr
+    assert "waiting" not in done.stderr
+
+
+async def test_refused_while_migrating_is_off(
+    empty_database: Database, variables: dict[str, str], tmp_path: Path
+) -> None:
+    """It serves what it can, and is well again as soon as the refusal has been taken back."""
+    url = f"{empty_database.url}_later"
+    off = {"DATABASE_URL": url, "MIGRATE_ON_START": "off"}
+    with instance(variables | off, tmp_path / "log") as it:
+        it.wait()
+        assert (await ask(it.url, "GET", "/livez")).status == 200
+        assert (await ask(it.url, "GET", "/readyz")).status == 503
+        assert (await ask(it.url, "GET", "/status")).status == 503
+        assert "does not exist" in it.log()
+        assert "Traceback" not in it.log()
+        await asyncio.to_thread(empty_database.go_up)  # which runs a loop of its own
+        empty_database.run_alone(
+            f"CREATE DATABASE {empty_database.name}_later TEMPLATE {empty_database.name}"
+        )
+        try:
+            assert (await ask(it.url, "GET", "/readyz")).status == 200
+        finally:
+            it.stop()
+            empty_database.run_alone(f"DROP DATABASE {empty_database.name}_later WITH (FORCE)")
+
+
+async def test_old_schema_that_lacks_a_table(
+    empty_database: Database, variables: dict[str, str], tmp_path: Path
+) -> None:
+    """With migrating off, a release does not count as ready before somebody has migrated."""
+    await asyncio.to_thread(empty_database.go_up, "sessions")
+    off = {"DATABASE_URL": empty_database.url, "MIGRATE_ON_START": "off"}
+    with instance(variables | off, tmp_path / "log") as it:
+        it.wait()
+        assert (await ask(it.url, "GET", "/readyz")).status == 503
+        assert "DATABASE_UNAVAILABLE: its schema is not the one of this release" in it.log()
+        await asyncio.to_thread(empty_database.go_up)
+
+        async def ready() -> bool:
+            return (await ask(it.url, "GET", "/readyz")).status == 200
+
+        await eventually(ready)
 
 
 async def test_alembic_is_for_migrating(

@@ -116,8 +116,36 @@ def test_report_counts_what_is_kept_and_names_nobody(
     for reason, count in Counter(flask.kept(flask_database).values()).items():
         assert f"{count} books kept as they were in legacy_books: {reason}\n" in caplog.text
     assert "3 addresses put in lower case, 2 left" in caplog.text
+    assert "4 accounts are twins: they have 2 addresses between them" in caplog.text
+    assert "2 accounts have an address with letters beyond ASCII" in caplog.text
+    assert "1 books have a title or an author that shows nothing" in caplog.text
+    assert "unknown kind" not in caplog.text
     assert "@" not in caplog.text
     assert "Dune" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE users SET password_hashed = 'md5$abc' WHERE id < 3", "2 accounts have a password"),
+        ("UPDATE users SET email = 'alice' WHERE id = 1", "1 accounts have an address without @"),
+        (
+            "UPDATE books SET title = '\u200b\u3164 ' WHERE id = 1",
+            "2 books have a title or an auth",
+        ),
+        ("UPDATE users SET email = 'bob2@example.com' WHERE id = 2", "4 accounts are twins"),
+        ("DELETE FROM users WHERE id IN (3, 6)", None),
+    ],
+)
+def test_report_of_what_is_unusual(
+    flask_database: Database, caplog: pytest.LogCaptureFixture, statement: str, told: str | None
+) -> None:
+    """What stays as it is, is counted too."""
+    caplog.set_level(logging.INFO, logger="service")
+    flask_database.run("UPDATE books SET user_id = 1 WHERE user_id IS NOT NULL", statement)
+    asyncio.run(upgrade(flask_database.settings))
+    assert told is None or told in caplog.text
+    assert ("twins" in caplog.text) == (told is not None)
 
 
 def test_times_of_older_books_are_that_of_the_migration(adopted: Database) -> None:

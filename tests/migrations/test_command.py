@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def environment(database: Database | None, **more: str) -> dict[str, str]:
 
 
 def migrate(
-    env: dict[str, str], *args: str, cwd: Path = ROOT
+    env: dict[str, str], *args: str, cwd: Path = ROOT, command: Sequence[str] = (MIGRATE,)
 ) -> "subprocess.CompletedProcess[str]":
-    command = [MIGRATE, *args]
+    command = [*command, *args]
     return subprocess.run(
         command, env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
     )

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -18,6 +16,7 @@ from tests.migrations.databases import Database
 from tests.servers import free_port
 
 STARTING = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+POOLER = b"SFATAL\0C08P01\0Munsupported startup parameter: jit\0\0"
 
 
 def at_port(database: Database, port: int) -> Settings:
@@ -39,6 +38,7 @@ async def test_server_that_is_not_there_yet(
     task = asyncio.create_task(upgrade(at_port(on_postgresql, port)))
     await until(lambda: caplog.text.count("waiting for the database") >= 2)
     assert on_postgresql.tables() == set()
+    assert "database: nothing accepts connections at its address ([Errno 111]" in caplog.text
     async with await asyncio.start_server(forwarder(on_postgresql), "127.0.0.1", port):
         await asyncio.wait_for(task, 30)
     assert on_postgresql.revision() == head()
@@ -55,7 +55,7 @@ async def test_server_that_is_starting_up(
         nonlocal calls
         calls += 1
         if calls <= 3:
-            await _say_starting(reader, writer)
+            await _say(STARTING, reader, writer)
         else:
             await forward(reader, writer)
 
@@ -63,12 +63,13 @@ async def test_server_that_is_starting_up(
         port = server.sockets[0].getsockname()[1]
         await asyncio.wait_for(upgrade(at_port(on_postgresql, port)), 30)
     assert calls > 3
+    assert "waiting for the database: the database system is starting up" in caplog.text
     assert on_postgresql.revision() == head()
 
 
 async def test_waiting_has_an_end(on_postgresql: Database) -> None:
     begun = time.monotonic()
-    with pytest.raises(SchemaError, match=r"did not answer for 0\.5 seconds: ConnectionRefused"):
+    with pytest.raises(SchemaError, match=r"did not answer for 0\.5 seconds: nothing accepts"):
         await upgrade(at_port(on_postgresql, free_port()), connect_wait=0.5)
     assert time.monotonic() - begun < 15
 
@@ -80,7 +81,7 @@ async def test_silent_server_has_an_end(on_postgresql: Database) -> None:
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(SchemaError, match=r"did not answer for 0\.5 seconds: TimeoutError"):
+        with pytest.raises(SchemaError, match=r"did not answer for 0\.5 seconds: it gave no"):
             await asyncio.wait_for(upgrade(at_port(on_postgresql, port), connect_wait=0.5), 20)
 
 
@@ -90,19 +91,20 @@ async def test_database_that_does_not_exist(on_postgresql: Database) -> None:
         await upgrade(settings)
 
 
-@pytest.mark.parametrize(
-    ("error", "passes"),
-    [
-        (ConnectionRefusedError(), True),
-        (ConnectionResetError(), True),
-        (TimeoutError(), True),
-        (socket.gaierror(), True),
-        (FileNotFoundError(), True),  # a socket's file that is not there yet
-        (ssl.SSLCertVerificationError(), False),
-    ],
-)
-def test_what_may_pass(error: OSError, passes: bool) -> None:
-    assert connections._may_pass(error) is passes
+async def test_pooler_that_refuses_our_settings(
+    on_postgresql: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named at once, with what to do: waiting would not mend it."""
+    caplog.set_level(logging.WARNING, logger="service")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _say(POOLER, reader, writer)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SchemaError, match=r"PgBouncer.*direct URL.*session mode.*parameter: j"):
+            await asyncio.wait_for(upgrade(at_port(on_postgresql, port)), 30)
+    assert "waiting" not in caplog.text
 
 
 async def test_at_head_costs_one_query(
@@ -151,10 +153,10 @@ def forwarder(
     return serve
 
 
-async def _say_starting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _say(error: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if await reader.readexactly(8) == b"\0\0\0\x08\x04\xd2\x16\x2f":  # "TLS?"
         writer.write(b"N")
         await reader.readexactly(8)
-    writer.write(b"E" + (len(STARTING) + 4).to_bytes(4) + STARTING)
+    writer.write(b"E" + (len(error) + 4).to_bytes(4) + error)
     writer.close()
     await writer.wait_closed()

@@ -238,7 +238,6 @@ async def test_limits_tell_of_garbage(
     now = 1000.0
     clock = SimpleNamespace(**vars(time) | {"monotonic": lambda: now})
     monkeypatch.setattr("service.logs.time", clock)
-    monkeypatch.setattr("service.logs._warned", {})
     body = b"email=carol%40example.com&password=wrong+horse"
 
     async def told(*headers: tuple[str, str]) -> list[str]:

@@ -1,0 +1,246 @@
+"""What an error of the database or of its driver means; `explanations` says it in words.
+
+The one table of SQLSTATEs, SQLite's result codes and the drivers' own errors. Sources: PostgreSQL's
+appendix "Error Codes", SQLite's "Result and Error Codes", asyncpg's `connect_utils`, PgBouncer's
+messages.
+"""
+
+import ssl
+from enum import Enum
+
+from asyncpg.exceptions import (
+    ClientConfigurationError,
+    InterfaceError,
+    InternalClientError,
+    PostgresError,
+    UnsupportedClientFeatureError,
+    UnsupportedServerFeatureError,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+
+class Meaning(Enum):
+    """How long an error will last."""
+
+    PASSING = "passing"  # it ends by itself: a start, a restart, too much work, a lock
+    REFUSED = "refused"  # it ends when an operator changes the server, the role or the schema
+    SETTING = "setting"  # it ends when a variable, or a file that one names, is changed
+    OURS = "ours"  # a statement or a value is wrong: a fault of the service
+
+
+# Errors after which a connection must not be used again, although it is open. After a time-out the
+# statement is still under way, and its answer would be taken for that of the next statement.
+# InternalClientError: how asyncpg refuses a connection that the server has just ended, before it
+# has read that it is closed.
+OUT_OF_STEP = (TimeoutError, InternalClientError)
+
+OF_ASYNCPG = (PostgresError, InterfaceError, InternalClientError)
+
+# By SQLSTATE or the beginning of one; the longest that fits counts.
+_STATES = {
+    "08": Meaning.PASSING,  # the connection failed; all errors of PgBouncer, see _POOLER_REFUSALS
+    "0A000": Meaning.PASSING,  # a plan that a migration made stale is another one the next time
+    "25006": Meaning.REFUSED,  # the server or the role only reads
+    "25P03": Meaning.PASSING,  # the transaction was idle for too long
+    "25P04": Meaning.PASSING,  # the transaction took too long
+    "26000": Meaning.REFUSED,  # a prepared statement is gone: a pooler in transaction mode
+    "28": Meaning.REFUSED,  # the role, its password, or no line for it in pg_hba.conf
+    "2200H": Meaning.REFUSED,  # a sequence has reached its end
+    "3D000": Meaning.REFUSED,  # the database does not exist
+    "3F000": Meaning.REFUSED,  # the schema does not exist
+    "40": Meaning.PASSING,  # a deadlock or a serialization failure
+    "42501": Meaning.REFUSED,  # a right is not granted
+    "42703": Meaning.REFUSED,  # a column does not exist: not migrated
+    "42P01": Meaning.REFUSED,  # a table does not exist: not migrated
+    "42P05": Meaning.REFUSED,  # a prepared statement exists: a pooler in transaction mode
+    "53": Meaning.PASSING,  # no memory, disk or connection is left
+    "55P03": Meaning.PASSING,  # a lock is not to be had
+    "57": Meaning.PASSING,  # starting, stopping, ended by an administrator or a time-out
+    "57P04": Meaning.REFUSED,  # the database was dropped
+    "58": Meaning.PASSING,  # an error of the server's operating system
+    "XX": Meaning.PASSING,  # an error inside of the server, such as a relation changed meanwhile
+}
+# While connecting, no statement of ours can be at fault: what else the server says is a refusal,
+# and these are about settings that DATABASE_URL asks for in `options`.
+_SETTING_STATES = ("22023", "42704", "55P02")
+# PgBouncer has the same SQLSTATE, 08P01, for all it says. What is not among these passes.
+_POOLER_REFUSALS = (
+    "unsupported startup parameter",
+    "no such database",
+    "no such user",
+    "not allowed",
+    "authentication failed",
+    "SSL required",
+    "certificate required",
+    "login rejected",
+)
+_SHARED_SESSION_STATES = ("26000", "42P05")
+_UNDEFINED_STATES = ("42703", "42P01", "3F000")
+_LOCKED_STATES = ("55P03", "40P01")
+_STATEMENT_TIME_OUT = "57014"
+
+# SQLite's result codes, by the beginning of their names.
+_SQLITE_CODES = {
+    "SQLITE_BUSY": Meaning.PASSING,  # another connection writes
+    "SQLITE_LOCKED": Meaning.PASSING,
+    "SQLITE_FULL": Meaning.PASSING,  # the disk
+    "SQLITE_IOERR": Meaning.PASSING,
+    "SQLITE_READONLY": Meaning.REFUSED,
+    "SQLITE_CANTOPEN": Meaning.REFUSED,  # the file, or one of those that SQLite makes beside it
+    "SQLITE_PERM": Meaning.REFUSED,
+    "SQLITE_NOTADB": Meaning.REFUSED,
+    "SQLITE_CORRUPT": Meaning.REFUSED,
+}
+_SQLITE_UNDEFINED = ("no such table", "no such column")  # their code is that of any other error
+
+_NO_TLS = "rejected SSL upgrade"  # asyncpg's, in a ConnectionError that has no errno
+
+
+class UnusableDatabaseError(Exception):
+    """Connecting failed, or a need is not met; the text is one line, without a secret."""
+
+    def __init__(self, reason: str, meaning: Meaning, kind: str | None = None) -> None:
+        super().__init__(reason)
+        self.meaning = meaning
+        self.kind = kind or reason  # see kind_of()
+
+
+class SharedSessionError(Exception):
+    """A pooler gives our sessions to others between two transactions."""
+
+
+class MissingFileError(Exception):
+    """A file is not there that a variable names, such as PGSSLCERT."""
+
+
+_REFUSALS = (SharedSessionError, UnsupportedClientFeatureError, UnsupportedServerFeatureError)
+_WRONG_SETTINGS = (
+    ClientConfigurationError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    MissingFileError,
+)
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """The driver's own error, which SQLAlchemy wraps once or twice, though not always."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.driver_exception
+    # What handle_error gets: SQLAlchemy's stand-in for the error of a driver without a DBAPI.
+    return error.__cause__ if isinstance(error.__cause__, OF_ASYNCPG) else error
+
+
+def meaning_of(error: BaseException) -> Meaning:
+    """What an error means that came out of a connection or of the way to one."""
+    if isinstance(error, UnusableDatabaseError):
+        return error.meaning
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Meaning.PASSING
+    driver = driver_error(error)
+    if state := sqlstate(driver):
+        return _meaning_of_state(state, str(driver))
+    if name := getattr(driver, "sqlite_errorname", None):
+        return _meaning_of_code(name, str(driver))
+    if isinstance(driver, InterfaceError):  # the connection was lost under a statement,
+        # unless it is about a value of ours
+        return Meaning.OURS if isinstance(driver, ValueError) else Meaning.PASSING
+    # OSError: connect() raises some as they are. LookupError: to Jinja, a template that is not
+    # there is an OSError, too.
+    passing = isinstance(driver, (OSError, PoolTimeoutError, *OUT_OF_STEP))
+    return Meaning.PASSING if passing and not isinstance(driver, LookupError) else Meaning.OURS
+
+
+def meaning_while_connecting(error: BaseException) -> Meaning:
+    """What an error means that connecting raised: never that the service is wrong."""
+    driver = driver_error(error)
+    state = sqlstate(driver)
+    if state.startswith(_SETTING_STATES):
+        return Meaning.SETTING
+    if isinstance(driver, _WRONG_SETTINGS):
+        return Meaning.SETTING
+    if isinstance(driver, _REFUSALS) or has_no_tls(driver) or _is_handshake_refused(driver):
+        return Meaning.REFUSED
+    meaning = meaning_of(error)
+    if meaning is not Meaning.OURS:
+        return meaning
+    from_outside = state or hasattr(driver, "sqlite_errorname")
+    # Anything else comes from reading the arguments, PG… variables and files.
+    return Meaning.REFUSED if from_outside else Meaning.SETTING
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database cannot answer, rather than that the service is wrong."""
+    return meaning_of(error) is not Meaning.OURS
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else holds a lock: lock_timeout, a deadlock, or SQLite's other writer."""
+    driver = driver_error(error)
+    code = str(getattr(driver, "sqlite_errorname", ""))
+    return sqlstate(driver) in _LOCKED_STATES or code.startswith("SQLITE_BUSY")
+
+
+def is_time_out(error: BaseException | None) -> bool:
+    """Whether a statement took longer than it may, by the server's clock or by ours."""
+    driver = driver_error(error) if error is not None else None
+    return isinstance(driver, TimeoutError) or (
+        driver is not None and sqlstate(driver) == _STATEMENT_TIME_OUT
+    )
+
+
+def is_missing_table(error: BaseException) -> bool:
+    """Whether the statement names a table that does not exist."""
+    driver = driver_error(error)
+    if hasattr(driver, "sqlite_errorname"):
+        return str(driver).startswith(_SQLITE_UNDEFINED[0])
+    return sqlstate(driver) == "42P01"
+
+
+def is_undefined(error: BaseException) -> bool:
+    """Whether a table or a column is missing."""
+    driver = driver_error(error)
+    if hasattr(driver, "sqlite_errorname"):
+        return str(driver).startswith(_SQLITE_UNDEFINED)
+    return sqlstate(driver) in _UNDEFINED_STATES
+
+
+def is_shared_session(driver: BaseException) -> bool:
+    """Whether a pooler gives our sessions to others: found out by us, or met by a statement."""
+    return isinstance(driver, SharedSessionError) or sqlstate(driver) in _SHARED_SESSION_STATES
+
+
+def is_refused_parameter(driver: BaseException) -> bool:
+    """Whether a pooler refuses a setting of our sessions."""
+    return sqlstate(driver) == "08P01" and _POOLER_REFUSALS[0] in str(driver)
+
+
+def has_no_tls(driver: BaseException) -> bool:
+    """Whether the server does not do what sslmode asks for."""
+    return isinstance(driver, ConnectionError) and _NO_TLS in str(driver)
+
+
+def sqlstate(driver: BaseException) -> str:
+    """The SQLSTATE of an error of PostgreSQL's, or an empty text."""
+    return getattr(driver, "sqlstate", None) or ""
+
+
+def _meaning_of_state(state: str, text: str) -> Meaning:
+    if state == "08P01" and any(refusal in text for refusal in _POOLER_REFUSALS):
+        return Meaning.REFUSED
+    fitting = [known for known in _STATES if state.startswith(known)]
+    return _STATES[max(fitting, key=len)] if fitting else Meaning.OURS
+
+
+def _meaning_of_code(name: str, text: str) -> Meaning:
+    if text.startswith(_SQLITE_UNDEFINED):
+        return Meaning.REFUSED
+    fitting = (meaning for known, meaning in _SQLITE_CODES.items() if name.startswith(known))
+    return next(fitting, Meaning.OURS)
+
+
+def _is_handshake_refused(driver: BaseException) -> bool:
+    """Not where the connection ended in the middle of it, as in a restart."""
+    ended = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return isinstance(driver, ssl.SSLError) and not isinstance(driver, ended)
