@@ -6,16 +6,19 @@ PORT ?= 5000
 
 .PHONY: help
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
+
+# --no-deps: each file is complete, so pip resolves nothing, and a later release changes nothing.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 $(VENV)/run: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(INSTALL) --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt pyproject.toml $(VENV)/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: run
@@ -23,9 +26,29 @@ run: $(VENV)/run ## Serve http://127.0.0.1:5000 on SQLite, with reload (PORT cha
 	$(BIN)/quart --app service.app:create_app init_db
 	PORT=$(PORT) $(BIN)/uvicorn --factory service.app:create_app --port $(PORT) --no-access-log --no-server-header --reload --reload-dir service
 
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: test
 test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS="-n 0" for one process)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python $(PYTEST) $(ARGS)
+
+.PHONY: test-interpreters
+test-interpreters: $(VENV)/dev ## Run what depends on the interpreter on every other Python of 3.11 to 3.14 found here
+	$(BIN)/python -m tests.interpreters $(ARGS)
+
+LOWEST := .venvs/lowest
+$(LOWEST)/test: BIN := $(LOWEST)/bin
+$(LOWEST)/test: requirements-lowest.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(INSTALL) --require-hashes -r requirements-lowest.txt
+	$(INSTALL) --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@touch $@
+
+# tests/requirements compares with what the other requirement files install.
+.PHONY: test-lowest
+test-lowest: $(LOWEST)/test ## Run the tests, except those in a browser, on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python $(PYTEST) --ignore tests/browser --ignore tests/requirements $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/dev ## Run the tests of faults, migrations and odd texts at full scale, on this machine alone
@@ -52,8 +75,16 @@ coverage: $(VENV)/dev ## Run the tests and show which branches they leave out
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: lock
-lock: $(VENV)/dev ## Pin the newest versions that pyproject.toml allows, with hashes
-	$(BIN)/uv pip compile --quiet --upgrade $(COMPILE) --output-file requirements.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade $(COMPILE) --constraints requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml
+lock: $(VENV)/dev ## Pin the newest versions that pyproject.toml allows, with hashes, and verify the files
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --constraints requirements.txt --extra telemetry --output-file requirements-telemetry.txt pyproject.toml
+	$(COMPILE) --constraints requirements-telemetry.txt --extra dev --output-file requirements-dev.txt pyproject.toml
+	@mkdir -p .venvs
+	$(COMPILE) --resolution lowest-direct --extra telemetry --output-file .venvs/lowest.txt pyproject.toml
+	$(COMPILE) --no-annotate --constraints .venvs/lowest.txt --extra telemetry --extra test --output-file requirements-lowest.txt pyproject.toml
+	$(MAKE) $(VENV)/dev
+	$(BIN)/python -m tests.requirements.record
+	$(BIN)/python -m pip check
+	$(BIN)/python -m pytest tests/requirements
 
-COMPILE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -18,10 +18,18 @@ from service.app import create_app
 from service.config import Settings
 from service.models import Base
 from tests.clocks import Clock, stopped_clock
+from tests.interpreters import report
 from tests.people import Browser, Person, add_person
 from tests.servers import postgresql
 
 SECRET_KEY = "a key for tests that is 0123456789 long"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In CI, name the interpreters that were used just before the closing line."""
+    if lines := report.read():
+        terminalreporter.section("interpreters")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(scope="session")

@@ -30,5 +30,5 @@ def _trace(app: "Quart", settings: Settings) -> None:
 
         tracing.init_app(app, settings)
     except Exception as error:  # whatever it is: people can be served without
-        message = "traces are asked for and cannot be had: %s (pip install 'readlog[telemetry]'?)"
+        message = "traces are asked for and cannot be had: %s (see requirements-telemetry.txt)"
         logging.getLogger(__name__).warning(message, error)

@@ -84,4 +84,4 @@ def test_packages_are_missing(tmp_path: Path, missing: str) -> None:
     assert there[0] == "SecurityHeaders RequestLog"
     assert line.startswith("WARNING ")
     assert missing in line
-    assert "readlog[telemetry]" in line
+    assert "requirements-telemetry.txt" in line

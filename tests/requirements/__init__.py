@@ -1,0 +1,1 @@
+"""The requirement files: complete for every interpreter, since pip resolves nothing."""
