@@ -47,8 +47,8 @@ $(LOWEST)/test: requirements-lowest.txt pyproject.toml
 
 # tests/requirements compares with what the other requirement files install.
 .PHONY: test-lowest
-test-lowest: $(LOWEST)/test ## Run the tests, except those in a browser, on the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python $(PYTEST) --ignore tests/browser --ignore tests/requirements $(ARGS)
+test-lowest: $(LOWEST)/test ## Run the tests, except browser and bench, on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python $(PYTEST) --ignore tests/browser --ignore tests/bench --ignore tests/requirements $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/dev ## Run the tests of faults, migrations and odd texts at full scale, on this machine alone
