@@ -194,6 +194,8 @@ async def test_compare_and_swap(program: Program, script: Script) -> None:
     async def increment(caller: Program) -> None:
         while True:
             seen = await caller.get(path)
+            if seen.status_code == 503:  # twenty are more than the pool has connections
+                continue
             title = str(int((await seen.get_json())["title"]) + 1)
             done = await caller.patch(path, {"title": title}, If_Match=seen.headers["ETag"])
             outcomes[done.status_code] += 1

