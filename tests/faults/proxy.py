@@ -33,7 +33,8 @@ class Proxy:
         self.cuts = 0
         self._target = target
         self._loop = asyncio.new_event_loop()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._latency = 0.0
         self._silent = False
@@ -90,21 +91,34 @@ class Proxy:
         self._cut = lambda data: len(data) if message in data else None
 
     async def _listen(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=CONNECTIONS)
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        # Not asyncio's server: closing that one drops, unclosed, what it has just accepted.
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            task = self._loop.create_task(self._serve(connection))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         await self._reset()
 
     async def _reset(self) -> None:
         for writer in list(self._writers):
             _abort(writer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, connection: socket.socket) -> None:
         self.accepted += 1
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._writers.add(writer)
         onward: asyncio.StreamWriter | None = None
         try:
@@ -177,10 +191,12 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._refuse()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a task that is cancelled before its first step closes nothing
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turn
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:
