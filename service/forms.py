@@ -1,11 +1,13 @@
 """Checks input against a shape: every field, with one message for each that is wrong.
 
 A shape is a msgspec Struct: its types carry the bounds, its `messages` the sentence that tells a
-person about each. Pages and API check against the same shapes. No quart here.
+person about each. What a bound cannot say is a rule: a function of a text, which a type carries as
+`extra={"rule": …}`, and which is asked about texts within the bounds. Pages and API check
+against the same shapes. No quart here.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -16,6 +18,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_arg
 import msgspec
 
 from service.exceptions import FieldError, InvalidInputError
+from service.visible_text import PATTERN, is_visible
 
 MAX_ERRORS = 100  # told at once: a body of nonsense must not have a longer answer
 MAX_NAME = 100  # characters of an unknown name that are told
@@ -25,6 +28,16 @@ _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 # An aware time, which the API's description calls a date-time.
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def visible(longest: int) -> msgspec.Meta:
+    """What a text must be that people are to see and click: up to `longest` code points."""
+    return msgspec.Meta(
+        min_length=1,
+        max_length=longest,
+        extra={"rule": is_visible},
+        extra_json_schema={"pattern": PATTERN},
+    )
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,6 +182,7 @@ class _Part(NamedTuple):
     kind: Any
     choices: tuple[Any, ...]
     if_missing: str | None
+    rule: Callable[[str], bool] | None  # of a text
     shapes: tuple[type[Shape], ...]  # where it is a shape itself
     item_shapes: tuple[type[Shape], ...]  # where it is a list of shapes
 
@@ -199,6 +213,8 @@ class _Part(NamedTuple):
             msgspec.convert(value, self.outer)
         except msgspec.ValidationError:
             return "missing" if value in ("", None) else "invalid"
+        if self.rule is not None and isinstance(value, str) and not self.rule(value):
+            return "invalid"
         return None
 
 
@@ -215,6 +231,7 @@ def _parts(shape: type[Shape]) -> tuple[_Part, ...]:
                 kind=info.type,
                 choices=choices,
                 if_missing="missing" if info.required else None,
+                rule=_rule(choices),
                 shapes=_shapes(choices),
                 item_shapes=_shapes(_choices(items)),
             )
@@ -224,6 +241,13 @@ def _parts(shape: type[Shape]) -> tuple[_Part, ...]:
 
 def _choices(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in _UNIONS else (kind,)
+
+
+def _rule(choices: tuple[Any, ...]) -> Callable[[str], bool] | None:
+    """What the type of a text asks beyond its bounds."""
+    notes = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
+    rules = ((note.extra or {}).get("rule") for note in notes if isinstance(note, msgspec.Meta))
+    return next(filter(None, rules), None)
 
 
 def _shapes(choices: tuple[Any, ...]) -> tuple[type[Shape], ...]:

@@ -15,6 +15,7 @@ from werkzeug.urls import iri_to_uri
 
 from service.config import Settings
 from service.etags import is_known
+from service.visible_text import visible_or
 
 _FOLDER = Path(__file__).parent
 STATIC_FOLDER = _FOLDER / "static"
@@ -45,6 +46,7 @@ def init_app(app: Quart, settings: Settings) -> None:
         cache_size=-1,
     )
     environment.globals["asset"] = lambda name: f"/static/{name}?v={digests[name]}"
+    environment.filters["visible_or"] = visible_or
     environment.globals["release"] = settings.release
     app.extensions["pages"] = environment
 

@@ -1,5 +1,6 @@
 """How commands meet whoever calls them: one line for each error, passwords unseen, progress."""
 
+import codecs
 import getpass
 import logging
 import os
@@ -14,9 +15,12 @@ from typing import Any, BinaryIO, NoReturn
 import click
 
 from service.exceptions import InvalidInputError, ServiceError
+from service.models import PASSWORD_MAX_LENGTH
 from service.schema import SchemaError, WrongSettingError
+from service.security.password_text import is_same
 
-MAX_PASSWORD_BYTES = 4096  # from standard input; more than any password that is accepted
+# From standard input; more than any password that is accepted, however it is typed.
+MAX_PASSWORD_BYTES = 4096
 
 
 @contextmanager
@@ -91,7 +95,7 @@ def read_password(*, from_stdin: bool) -> str:
     """A password: typed twice without being shown, or standard input up to its last line break."""
     if from_stdin:
         try:
-            text = sys.stdin.buffer.read(MAX_PASSWORD_BYTES).decode()
+            text = _decoded(sys.stdin.buffer.read(MAX_PASSWORD_BYTES))
         except UnicodeDecodeError:
             raise WrongUsageError("the password on standard input is not UTF-8") from None
         return text.removesuffix("\n").removesuffix("\r")
@@ -99,13 +103,27 @@ def read_password(*, from_stdin: bool) -> str:
         # What is asked without a terminal would be shown.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            return str(
-                click.prompt(
-                    "Password", hide_input=True, confirmation_prompt="The same again", err=True
-                )
-            )
+            return _ask_twice()
         except getpass.GetPassWarning:
             raise WrongUsageError("no terminal to ask on: use --password-stdin") from None
+
+
+def _decoded(data: bytes) -> str:
+    """As UTF-8. What was cut at the bound may end within a character, which is left out."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    return decoder.decode(data, final=len(data) < MAX_PASSWORD_BYTES)
+
+
+def _ask_twice() -> str:
+    """click's own confirmation compares what was typed, and not what is kept."""
+    while True:
+        typed, again = (
+            str(click.prompt(prompt, hide_input=True, err=True))
+            for prompt in ("Password", "The same again")
+        )
+        if is_same(typed, again, PASSWORD_MAX_LENGTH):
+            return typed
+        click.echo("Error: The two entered values do not match.", err=True)
 
 
 def teller(*, wanted: bool) -> Callable[[str, int], None]:

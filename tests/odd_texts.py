@@ -6,13 +6,23 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
+# Each shows nothing, alone or after others of them.
+INVISIBLE = [
+    *(" ", "\t\r\n", "\u00a0", "\u1680", "\u2003", "\u2028", "\u3000", "\x7f", "\x01", "\x85"),
+    *("\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\u2061", "\u2065", "\u00ad", "\ufeff"),
+    *("\u061c", "\u202a", "\u202e", "\u2066", "\u2069", "\u206f", "\u180e", "\ufff0", "\ufff9"),
+    *("\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\u17b4", "\u17b5", "\u034f", "\u180b"),
+    *("\u180d", "\u180f", "\ufe00", "\ufe0f", "\u0301", "\u20dd", "\u093f", "\u20e3", "\U000e0100"),
+    *("\U000e0001", "\U000e0041", "\U000e007f", "\U000e0fff", "\U0001bca0", "\U0001d159"),
+    *("\U0001d173", "\U00013441"),
+]
 KNOWN = [
-    # Nothing, and what shows nothing.
-    *("", " ", "\t\r\n", "\u2003", "\u200b", "\u3164", "\u2800", "\u00ad", "\ufeff", "\u202e"),
+    *("", *INVISIBLE),
     # What a database or UTF-8 cannot hold, and what ends a character's range.
     *("\0", "\ud800", "\udfff", "\udc00\ud800", "\ufffd", "\ufffe", "\uffff", "\U0010ffff"),
     # Several spellings of one text.
     *("e\u0301", "\u00e9", "\uff50\uff41\uff53\uff53", "\u0130", "\u0131", "\u00df", "\u212a"),
+    *("e\u0301" * 100, "\ufdfa", "\ufdfa" * 8, "a\u0301\u0316" * 40),
     # What another layer could take for its own.
     *("'", '"', "\\", "%", "%00", "%s", "{}", "{{7*7}}", "<b>", "$(id)", "\x1b[2J", "&a=1", "?"),
     *("..", "../x", "//x", "C:\\", "#", "'; --", "\r\nX: y"),

@@ -1,7 +1,7 @@
 """Any text in any field of any form: never a 500, and what is refused changes nothing.
 
-The forms are found on the pages. `make soak` tries more examples. What programs send is tried in
-tests/api/test_any_text.py.
+What is taken shows something, where people are to see it. The forms are found on the pages. `make
+soak` tries more examples. What programs send is tried in tests/api/test_any_text.py.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from quart import Quart
 from service.api import openapi
 from service.forms import Shape
 from tests.api.programs import add_program
-from tests.api.tables import tables
+from tests.api.tables import assert_visible, tables
 from tests.api.test_any_text import values_everywhere
 from tests.clocks import record_holds
 from tests.odd_texts import in_address
@@ -87,6 +87,7 @@ class Trial:
             assert "</html>" in answer.text
             assert await tables(self.app) == self.before, about
         elif await tables(self.app) != self.before:
+            await assert_visible(self.app)
             await self.begin()
 
 

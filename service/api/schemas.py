@@ -7,6 +7,7 @@ import msgspec
 
 from service.forms import Shape
 from service.models import PASSWORD_MAX_LENGTH
+from service.security.password_text import MAX_TYPED
 
 # For those who generate clients, where our own name says too much or too little.
 NAMES = {
@@ -24,13 +25,13 @@ NAMES = {
     "Refusal": "BatchRefusal",
 }
 _FOLDER = "#/components/schemas/"
-# Python's `\s`, spelled so that it is the same in every dialect of regular expressions.
-_SPACES = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-# The patterns of our texts, with what holds for every text that is sent: no NUL.
-_PATTERNS = {
-    None: r"^[^\u0000]*$",
-    r"\S": rf"^[^\u0000]*[^\u0000{_SPACES}][^\u0000]*$",
-}
+_NO_NUL = r"^[^\u0000]*$"  # what holds for every text that is sent
+# A schema counts the characters that are sent, of which up to MAX_TYPED become one that is kept.
+_PASSWORDS = ("password", "current_password")
+_PASSWORD_NOTE = (
+    f" Its characters, at most {PASSWORD_MAX_LENGTH}, are counted in Unicode's form NFKC, in which"
+    " it is kept. `maxLength` is enough for every other form."
+)
 
 
 def schemas(shapes: Sequence[Any], min_password_length: int) -> tuple[list[Any], dict[str, Any]]:
@@ -42,7 +43,8 @@ def schemas(shapes: Sequence[Any], min_password_length: int) -> tuple[list[Any],
             _describe_input(schema, inputs[name])
     for name in ("NewUser", "UserPatch"):  # the one bound that is a setting
         if name in components:
-            bounds = {"minLength": min_password_length, "maxLength": PASSWORD_MAX_LENGTH}
+            longest = MAX_TYPED * PASSWORD_MAX_LENGTH
+            bounds = {"minLength": min_password_length, "maxLength": longest}
             components[name]["properties"]["password"].update(bounds)
     found = {NAMES.get(name, name): schema for name, schema in components.items()}
     for name, schema in found.items():
@@ -59,10 +61,11 @@ def _inputs(shape: type[Shape]) -> Iterator[type[Shape]]:
 def _describe_input(schema: dict[str, Any], shape: type[Shape]) -> None:
     for name, field in schema["properties"].items():
         if name in shape.messages and "$ref" not in field:
-            field["description"] = shape.messages[name]
+            note = _PASSWORD_NOTE if name in _PASSWORDS else ""
+            field["description"] = shape.messages[name] + note
         for kind in (field, *field.get("anyOf", ())):
             if kind.get("type") == "string":
-                kind["pattern"] = _PATTERNS[kind.get("pattern")]
+                kind.setdefault("pattern", _NO_NUL)
 
 
 def _renamed(value: Any) -> Any:

@@ -4,13 +4,13 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from service.forms import Shape
+from service.forms import Shape, visible
 from service.models import AUTHOR_MAX_LENGTH, RATING_MAX, RATING_MIN, TITLE_MAX_LENGTH
 
-# Lengths count code points; something must be there that is not white space. Nothing is trimmed
-# or normalised: a title comes back exactly as it was typed.
-Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX_LENGTH, pattern=r"\S")]
-Author = Annotated[str, Meta(min_length=1, max_length=AUTHOR_MAX_LENGTH, pattern=r"\S")]
+# Lengths count code points; something must be there that shows. Nothing is trimmed or normalised:
+# a title is looked at, kept and shown exactly as it was typed.
+Title = Annotated[str, visible(TITLE_MAX_LENGTH)]
+Author = Annotated[str, visible(AUTHOR_MAX_LENGTH)]
 Rating = Annotated[int, Meta(ge=RATING_MIN, le=RATING_MAX)]
 
 

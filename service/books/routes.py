@@ -13,6 +13,7 @@ from service.exceptions import FieldError, InvalidInputError
 from service.forms import Form, check_text
 from service.limiting import WRITES_PER_USER, per_user, unlimited
 from service.routing import is_id
+from service.visible_text import visible_or
 
 PAGE_SIZE = 25
 PROBLEM = "Error with book data submitted!"
@@ -128,7 +129,7 @@ async def delete_book(user: SignedInUser, book_id: int) -> Response:
     """Take a book off the list."""
     async with db.transaction() as session:
         title = await shelf.delete_book(session, user.id, book_id)
-    await flash(f"Book ({title}) was deleted!", "success")
+    await flash(f"Book ({visible_or(title, 'no visible title')}) was deleted!", "success")
     return pages.redirect("/books/")
 
 

@@ -13,6 +13,7 @@ from service.models.clock import DatabaseEpoch, DatabaseNow
 from service.models.limits import RateLimit
 from service.models.tokens import TOKEN_NAME_MAX_LENGTH, AccessToken, IdempotencyKey
 from service.models.users import (
+    EMAIL_MAX_KEPT_LENGTH,
     EMAIL_MAX_LENGTH,
     EMAIL_MIN_LENGTH,
     PASSWORD_MAX_LENGTH,
@@ -22,6 +23,7 @@ from service.models.users import (
 
 __all__ = [
     "AUTHOR_MAX_LENGTH",
+    "EMAIL_MAX_KEPT_LENGTH",
     "EMAIL_MAX_LENGTH",
     "EMAIL_MIN_LENGTH",
     "PASSWORD_MAX_LENGTH",

@@ -5,7 +5,6 @@ event loop.
 """
 
 import time
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -13,6 +12,7 @@ from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service.cores import available_cores
+from service.security.password_text import normalise
 from service.threads import GentleThreads
 
 # OWASP's password storage cheat sheet: argon2id with 19 MiB, two passes, one lane.
@@ -94,11 +94,6 @@ class PasswordHasher:
 def thread_count(cores: float, processes: int) -> int:
     """How many threads each process hashes in: its share of the cores, but one at least."""
     return max(1, min(MAX_THREADS, int(cores / processes)))
-
-
-def normalise(password: str) -> str:
-    """The form that is hashed: the same however the keyboard composes its accents."""
-    return unicodedata.normalize("NFKC", password)
 
 
 def _verify_legacy(password: str, hashed: str) -> bool:

@@ -14,7 +14,8 @@ from service.exceptions import (
     NotAuthenticatedError,
 )
 from service.forms import is_storable
-from service.models import User
+from service.models import PASSWORD_MAX_LENGTH, User
+from service.security.password_text import is_same
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
 from service.users import queries
@@ -59,7 +60,7 @@ async def new_user(
         )
     except InvalidInputError as error:
         errors.extend(error.errors)
-    if registration.confirm != registration.password:
+    if not is_same(registration.password, registration.confirm, PASSWORD_MAX_LENGTH):
         errors.append(FieldError("confirm", registration.messages["confirm"], "not_equal"))
     if errors:
         raise InvalidInputError(*errors)

@@ -5,13 +5,15 @@ from typing import Annotated, ClassVar, Literal, get_args
 from msgspec import Meta, field
 
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Shape
+from service.forms import Shape, visible
 from service.models import (
+    EMAIL_MAX_KEPT_LENGTH,
     EMAIL_MAX_LENGTH,
     EMAIL_MIN_LENGTH,
     PASSWORD_MAX_LENGTH,
     TOKEN_NAME_MAX_LENGTH,
 )
+from service.security.password_text import MAX_TYPED, is_too_long
 
 EMAIL_MESSAGE = (
     f"Enter an e-mail address of {EMAIL_MIN_LENGTH} to {EMAIL_MAX_LENGTH} characters,"
@@ -34,8 +36,22 @@ class Registration(Shape, frozen=True, kw_only=True):
 
 
 # Looser than for a registration: old accounts keep working.
-Email = Annotated[str, Meta(min_length=1, max_length=254)]
-Password = Annotated[str, Meta(min_length=1, max_length=PASSWORD_MAX_LENGTH)]
+Email = Annotated[str, Meta(min_length=1, max_length=EMAIL_MAX_KEPT_LENGTH)]
+
+
+def _may_be_password(typed: str) -> bool:
+    """Whether an account can have it: by either form, as old passwords were measured as typed."""
+    return len(typed) <= PASSWORD_MAX_LENGTH or not is_too_long(typed, PASSWORD_MAX_LENGTH)
+
+
+Password = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_TYPED * PASSWORD_MAX_LENGTH,
+        extra={"rule": _may_be_password},
+    ),
+]
 
 
 class Credentials(Shape, frozen=True, kw_only=True):
@@ -60,7 +76,7 @@ MAX_LIFETIME = 366 * DAY
 DEFAULT_LIFETIME = 90 * DAY
 
 
-TokenName = Annotated[str, Meta(min_length=1, max_length=TOKEN_NAME_MAX_LENGTH, pattern=r"\S")]
+TokenName = Annotated[str, visible(TOKEN_NAME_MAX_LENGTH)]
 TokenScopes = Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
 NAME_MESSAGE = f"Enter a name of 1 to {TOKEN_NAME_MAX_LENGTH} characters."
 
@@ -101,7 +117,11 @@ class TokenForm(Shape, frozen=True, kw_only=True):
 
 
 def new_email(text: str) -> str:
-    """The canonical form of an address that may register. Raises InvalidInputError."""
+    """The canonical form of an address that may register. Raises InvalidInputError.
+
+    The bound is of the typed characters, which people can count. In ASCII the address may be
+    longer, up to EMAIL_MAX_KEPT_LENGTH.
+    """
     if not EMAIL_MIN_LENGTH <= len(text) <= EMAIL_MAX_LENGTH:
         raise InvalidInputError(FieldError("email", EMAIL_MESSAGE, "invalid"))
     return canonical_email(text)
@@ -121,3 +141,16 @@ def canonical_email(text: str) -> str:
     except EmailNotValidError:
         raise InvalidInputError(FieldError("email", EMAIL_MESSAGE, "invalid")) from None
     return (address.ascii_email or address.normalized).lower()
+
+
+def readable_email(email: str) -> str:
+    """An address with its domain as people write it, in letters of any script.
+
+    One that could not register today stays as it is.
+    """
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return validate_email(email, allow_smtputf8=False, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return email

@@ -18,6 +18,7 @@ from service.users.accounts import WrongCredentialsError
 from service.users.forms import Scope, TokenForm, TokenWish
 from service.users.tokens import MAX_TOKENS, NewToken, TooManyTokensError
 from service.users.verification import LIMITS, verified
+from service.visible_text import visible_or
 
 PROBLEM = "The token was not made"
 # What a token may do, in a few words and in a sentence.
@@ -104,7 +105,7 @@ async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     """End a token at once."""
     async with db.transaction() as session:
         name = await tokens.revoke_token(session, user.id, token_id)
-    await flash(f"Token ({name}) was revoked!", "success")
+    await flash(f"Token ({visible_or(name, 'no visible name')}) was revoked!", "success")
     return pages.redirect("/profile/tokens")
 
 

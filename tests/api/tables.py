@@ -8,7 +8,8 @@ from quart import Quart
 from sqlalchemy import select
 
 from service import db
-from service.models import AccessToken, Base
+from service.models import AccessToken, Base, Book
+from service.visible_text import is_visible
 from tests.api.programs import at_rest
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -20,6 +21,14 @@ async def unchanged(app: Quart) -> AsyncIterator[None]:
     before = await tables(app)
     yield
     assert await tables(app) == before
+
+
+async def assert_visible(app: Quart) -> None:
+    """Fails where a text that people are to see and click shows nothing."""
+    async with app.app_context(), db.read() as connection:
+        for column in (Book.title, Book.author, AccessToken.name):
+            for text in await connection.scalars(select(column)):
+                assert is_visible(text), ascii(text)
 
 
 async def tables(app: Quart) -> Tables:

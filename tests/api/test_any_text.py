@@ -1,7 +1,8 @@
 """Any text in any place of any operation: never a 500, and what is refused changes nothing.
 
-The operations and their places are found in the description, which is made of the shapes: a new
-one is tried at once. `make soak` tries more examples.
+What is taken shows something, where people are to see it. The operations and their places are
+found in the description, which is made of the shapes: a new one is tried at once. `make soak`
+tries more examples.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from quart import Quart
 from service.models import Session
 from tests.api.described import Caller, Described, Headers, Place, description, encoded
 from tests.api.programs import add_program
-from tests.api.tables import tables
+from tests.api.tables import assert_visible, tables
 from tests.faults.scale import scale
 from tests.odd_texts import in_address, in_header, json_values, texts
 from tests.people import add_person, rows
@@ -78,6 +79,7 @@ class Trial:
     async def check(self, name: str, status: int) -> None:
         assert status < 500, name
         if status < 400:
+            await assert_visible(self.app)
             await self.begin()
         else:
             assert await tables(self.app) == self.before, name

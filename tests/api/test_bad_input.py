@@ -24,6 +24,7 @@ from tests.test_routes import NO_IDS
 from tests.wire import FORM
 
 TEXTS = ["", " ", "\0", "a\0b", "\ud800", "a\udfffb", "\ud83d", "x" * 40_000, "\t\r\n\u2003"]
+TEXTS += ["\u200b", "\u3164\u2800", "\u00ad\ufeff", "\u202e\ufe0f\u034f", "e\u0301" * 300]
 NUMBERS: list[Any] = [0, -1, 6, 2**31, 2**63, -(2**63), 10**400, 0.5, 1e300, "1", "\u0663"]
 VALUES: list[Any] = [*TEXTS, *NUMBERS, True, False, None, [], {}, [None], {"a": 1}]
 # What cannot be stored, below the place where a text or a choice may stand.
@@ -468,7 +469,7 @@ STRANGE += [
     "'; DROP TABLE books; --",
     "{{7*7}}",
     "$(id)",
-    "\x7f\x01",
+    "x\x7f\x01",
     "\x1cx",
 ]
 STRANGE += ["<script>alert(1)</script>", "null", "\ufffd", "\U0010ffff", quote("\u00e9")]

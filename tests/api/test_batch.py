@@ -159,6 +159,10 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"operations": [{"op": "create", "book": 5}]}, [("operations[0].book", "invalid")]),
     ({"operations": [CREATE | {"id": 1}]}, [("operations[0].id", "unknown")]),
     (
+        {"operations": [{"op": "update", "id": 1, "book": {"title": "\u200b"}}]},
+        [("operations[0].book.title", "invalid")],
+    ),
+    (
         {"operations": [CREATE] * 3 + [{"op": "create", "book": {"title": "", "rating": 9}}]},
         [
             ("operations[3].book.title", "missing"),

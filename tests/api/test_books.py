@@ -13,6 +13,7 @@ from service.api.authentication import authenticate
 from service.models import Book
 from service.users.queries import delete_user
 from tests.api.programs import A_BOOK, BOOKS, Program, problem, wrong_fields
+from tests.odd_texts import INVISIBLE
 from tests.people import Person, count, rows
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -69,7 +70,7 @@ async def test_add_keeps_text(program: Program) -> None:
         "  spaces stay  ",
         "e\u0301",
         "\u202e战争与和平 🦉",
-        "\x01\x7f\u2028",
+        "\x01\x7f\u2028.",
         '"\\</script>',
     ]:
         made = await program.post(BOOKS, A_BOOK | {"title": text})
@@ -144,6 +145,8 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"title": ""}, [("title", "missing")]),
     ({"title": None}, [("title", "missing")]),
     ({"title": "  \u3000"}, [("title", "invalid")]),
+    *(({"title": text}, [("title", "invalid")]) for text in INVISIBLE),
+    ({"author": "\u3164\u2800\ufe0f"}, [("author", "invalid")]),
     ({"title": "x" * 501}, [("title", "invalid")]),
     ({"title": 5}, [("title", "invalid")]),
     ({"title": ["Emma"]}, [("title", "invalid")]),

@@ -98,6 +98,19 @@ async def test_change_email(app: Quart, script: Script, program: Program, alice:
     assert not await signs_in(app, "alice@example.com", PASSWORD)
 
 
+async def test_change_password_in_another_form(app: Quart, script: Script, alice: Person) -> None:
+    """A password that is long only as it is typed is neither too long to set nor to prove."""
+    decomposed = "e\u0301" * 100
+    body = {"current_password": PASSWORD, "password": decomposed}
+    changed = await script.patch(ME, body)
+    assert changed.status_code == 200
+    assert await signs_in(app, alice.email, "\u00e9" * 100)
+    alice.set_cookie(cookies(changed)["readlog-session"].value)
+    body = {"current_password": decomposed, "password": NEW}
+    assert (await script.patch(ME, body)).status_code == 200
+    assert await signs_in(app, alice.email, NEW)
+
+
 async def test_change_email_to_what_may_register(script: Script, stranger: Program) -> None:
     """The bound is of what was typed: in ASCII it may be longer."""
     domain = ".".join(["bücher"] * 12) + ".example.com"
@@ -146,6 +159,11 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"email": "nobody"}, [("email", "invalid")]),
     ({"password": "short"}, [("password", "too_short")]),
     ({"email": "nobody", "password": "short"}, [("email", "invalid"), ("password", "too_short")]),
+    ({"current_password": "e\u0301" * 129}, [("current_password", "invalid")]),
+    ({"password": "e\u0301u\u0308o\u0308a\u0308"}, [("password", "too_short")]),
+    ({"password": "\ufdfa" * 8}, [("password", "too_long")]),
+    ({"password": "\uff50assword123"}, [("password", "common")]),
+    ({"password": "\uff41lice@example.com"}, [("password", "guessable")]),
     ({"password": "alice@example.com"}, [("password", "guessable")]),
     ({"email": "new@example.com", "password": "new@example.com"}, [("password", "guessable")]),
     ({"id": 7, "registered_on": "x"}, [("id", "unknown"), ("registered_on", "unknown")]),

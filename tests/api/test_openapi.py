@@ -98,6 +98,39 @@ async def test_settings_show(database_url: str, tmp_path: Path) -> None:
 
 
 @on_sqlite
+async def test_password_bounds(operations: list[Described]) -> None:
+    """A schema counts what is sent, so its bound is that of the longest spelling; it says so."""
+    fields = [
+        (it.name, place[-1], schema)
+        for it in operations
+        if it.types
+        for place, schema in it.fields()
+        if str(place[-1]).endswith("password")
+    ]
+    assert {name for name, _, _ in fields} == {"register", "change_me", "make_token"}
+    for _, _, schema in fields:
+        assert schema["maxLength"] == 4 * 128
+        assert "at most 128" in schema["description"]
+        assert "NFKC" in schema["description"]
+
+
+@on_sqlite
+async def test_texts_that_show_nothing(operations: list[Described]) -> None:
+    """The schema of what people see and click does not allow them."""
+    seen = 0
+    for it in operations:
+        for place, schema in it.fields() if it.types else ():
+            if place[-1] in ("title", "author", "name") and schema.get("type") == "string":
+                field = Draft202012Validator(schema)
+                for text in ("\u200b", " \u3164", "\u2800", "\u00ad\ufeff", "\u202e", "\u0301"):
+                    assert not field.is_valid(text), (it.name, place, ascii(text))
+                for text in ("x", "\u200bx", "\u6218", "\U0001f989", "e\u0301"):
+                    assert field.is_valid(text), (it.name, place, ascii(text))
+                seen += 1
+    assert seen >= 7
+
+
+@on_sqlite
 async def test_may_be_kept(app: Quart) -> None:
     """By anybody for a moment, and then asked for with its ETag."""
     answer = await send(app, target=ADDRESS)

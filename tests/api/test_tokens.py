@@ -21,6 +21,7 @@ from tests.api.programs import (
     problem,
     wrong_fields,
 )
+from tests.odd_texts import INVISIBLE
 from tests.people import PASSWORD, Person, add_user, count, rows
 
 TOKENS = "/api/v1/tokens"
@@ -72,6 +73,9 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"password": "x" * 129}, [("password", "invalid")]),
     ({"name": ""}, [("name", "missing")]),
     ({"name": " \t"}, [("name", "invalid")]),
+    *(({"name": text}, [("name", "invalid")]) for text in INVISIBLE),
+    ({"password": "e\u0301" * 129}, [("password", "invalid")]),
+    ({"password": "\ufdfa" * 129}, [("password", "invalid")]),
     ({"name": "x" * 101}, [("name", "invalid")]),
     ({"name": "a\0"}, [("name", "invalid_characters")]),
     ({"scopes": []}, [("scopes", "invalid")]),

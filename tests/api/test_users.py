@@ -12,6 +12,7 @@ from tests.people import PASSWORD, add_user, count, rows
 
 USERS = "/api/v1/users"
 EMAIL = "carol@example.com"
+FULL_WIDTH = "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff11\uff12\uff13"
 ACCOUNT = {"email": EMAIL, "password": PASSWORD}
 
 
@@ -40,6 +41,18 @@ async def test_register_then_work(app: Quart, stranger: Program) -> None:
     assert len((await (await program.get(BOOKS)).get_json())["items"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("chosen", "typed"), [("\u00e9" * 100, "e\u0301" * 100), ("e\u0301" * 100, "\u00e9" * 100)]
+)
+async def test_password_in_another_form(stranger: Program, chosen: str, typed: str) -> None:
+    """A password typed with composed accents is the same with decomposed ones, and as long."""
+    assert (await stranger.post(USERS, ACCOUNT | {"password": chosen})).status_code == 201
+    wish = {"email": EMAIL, "password": typed, "name": "a program"}
+    assert (await stranger.post("/api/v1/tokens", wish)).status_code == 201
+    again = wish | {"password": typed + "e"}
+    await problem(await stranger.post("/api/v1/tokens", again), 401, "WRONG_CREDENTIALS")
+
+
 @pytest.mark.parametrize("spelling", [EMAIL, "CAROL@Example.com"])
 async def test_taken(app: Quart, stranger: Program, spelling: str) -> None:
     """One address has one account, however it is spelled."""
@@ -64,6 +77,10 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"password": 12345678}, [("password", "invalid")]),
     ({"password": "7 chars"}, [("password", "too_short")]),
     ({"password": "x" * 129}, [("password", "too_long")]),
+    ({"password": "e\u0301u\u0308o\u0308a\u0308"}, [("password", "too_short")]),
+    ({"password": "\ufdfa" * 8}, [("password", "too_long")]),
+    ({"password": FULL_WIDTH}, [("password", "common")]),
+    ({"password": "\uff43arol@example.com"}, [("password", "guessable")]),
     ({"password": "iloveyou1"}, [("password", "common")]),
     ({"password": EMAIL}, [("password", "guessable")]),
     ({"email": "a@@b", "password": "short"}, [("email", "invalid"), ("password", "too_short")]),

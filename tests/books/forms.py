@@ -3,6 +3,7 @@
 import pytest
 
 from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH
+from tests.odd_texts import INVISIBLE
 
 TITLE_MESSAGE = f"Enter a title of 1 to {TITLE_MAX_LENGTH} characters."
 AUTHOR_MESSAGE = f"Enter an author of 1 to {AUTHOR_MAX_LENGTH} characters."
@@ -20,6 +21,12 @@ WRONG = [
             *("١", "５", "Ⅳ", "five", "true", "NaN", "null", "None", "0x1", "1_0"),
             *(str(2**31), str(2**63), "9" * 5000),
         )
+    ),
+    # What shows nothing is nothing: alone, many, and of several kinds (F19).
+    *(("book_title", text, TITLE_MESSAGE) for text in INVISIBLE if "\n" not in text),
+    *(
+        ("book_author", text, AUTHOR_MESSAGE)
+        for text in ("\u200b" * 300, "\u3164 \u2800\ufe0f\u202e")
     ),
     ("book_title", "Middle\0march", UNSTORABLE),
     ("book_author", "\0", UNSTORABLE),

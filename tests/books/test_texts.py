@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from quart import Quart
 
 from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, Book
+from service.visible_text import is_visible
 from tests.books.forms import a_book
 from tests.markup import Page, parse
 from tests.people import Person, rows
@@ -20,7 +21,7 @@ _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\
 
 def lines(longest: int) -> st.SearchStrategy[str]:
     texts = st.text(_CHARACTERS, min_size=1, max_size=longest)
-    return texts.filter(lambda text: not text.isspace())
+    return texts.filter(is_visible)
 
 
 @given(title=lines(TITLE_MAX_LENGTH), author=lines(AUTHOR_MAX_LENGTH))
@@ -28,6 +29,7 @@ def lines(longest: int) -> st.SearchStrategy[str]:
 @example(title="e\u0301 stays decomposed", author="\u00e9 stays composed")
 @example(title="战争与和平 🦉 Ἰλιάς", author="الف ليلة وليلة")
 @example(title="\x01\x1f\x7f\x85\u2028\ufeff\ufffe", author="\U0010ffff")
+@example(title="\u200b\u3164x", author="\ufe0f.\u034f")
 @example(title="&amp; &#39; <b>", author="\"'`{{ 7 * 7 }}{% raw %}")
 @settings(
     max_examples=25,

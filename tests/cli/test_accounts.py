@@ -51,6 +51,18 @@ def test_create_user_asks(run: Run, settings: Settings) -> None:
     assert on(settings, lambda app: sign_in(app, "alice@example.com", PASSWORD)) == 303
 
 
+def test_typed_in_another_form(run: Run, settings: Settings) -> None:
+    """The same password with its accents composed and decomposed, as long as it is kept."""
+    composed, decomposed = "\u00e9" * 100, "e\u0301" * 100
+    done = run("create-user", "alice@example.com", input=f"{composed}\n{decomposed}\n")
+    assert (done.exit_code, done.stdout) == (0, "There is an account for alice@example.com now.\n")
+    for typed in (composed, decomposed):
+        assert on(settings, lambda app, it=typed: sign_in(app, "alice@example.com", it)) == 303
+    done = run("set-password", "alice@example.com", "--password-stdin", input="u\u0308" * 128)
+    assert done.exit_code == 0
+    assert on(settings, lambda app: sign_in(app, "alice@example.com", "\u00fc" * 128)) == 303
+
+
 def test_typed_differently(run: Run, settings: Settings) -> None:
     done = run("create-user", "alice@example.com", input=f"{PASSWORD}\nsomething else\n")
     assert done.exit_code == 1
@@ -72,6 +84,24 @@ def test_typed_differently(run: Run, settings: Settings) -> None:
         ),
         ("alice@example.com", "password123", ["password: This password is one of those"]),
         ("alice@example.com", "alice@example.com", ["password: This password is too much like"]),
+        (
+            "alice@example.com",
+            "\uff50\uff41\uff53\uff53word123",
+            ["password: This password is one of those"],
+        ),
+        (
+            "alice@example.com",
+            "\uff41lice@example.com",
+            ["password: This password is too much like"],
+        ),
+        (
+            "alice@example.com",
+            "e\u0301u\u0308o\u0308a\u0308",
+            ["password: Enter a password of at least 8 characters."],
+        ),
+        ("alice@example.com", "\ufdfa" * 8, ["password: Enter a password of at most 128"]),
+        # Cut within a character at the bound of what is read: still too long, not "no UTF-8".
+        ("alice@example.com", "\u20ac" * 3000, ["password: Enter a password of at most 128"]),
         ("alice@example.com", "nine\0nine", ["password: This holds a character"]),
         ("a\udce9lice@example.com", PASSWORD, ["email: This holds a character"]),
         ("alice@example.com", "", ["password: Enter a password"]),
@@ -135,6 +165,8 @@ def test_set_password(run: Run, settings: Settings) -> None:
         ("\udcff@example.com", OTHER, "There is no account with this e-mail address."),
         ("alice@example.com", "short", "password: Enter a password of at least 8 characters."),
         ("alice@example.com", "alice@example.com", "password: This password is too much like"),
+        ("alice@example.com", "\uff41lice@example.com", "password: This password is too much like"),
+        ("alice@example.com", "\uff50assword123", "password: This password is one of those"),
     ],
 )
 def test_set_password_refused(

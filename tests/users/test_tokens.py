@@ -153,6 +153,8 @@ async def test_tokens_names(app: Quart, alice: Person, name: str) -> None:
 WRONG = [
     ("name", "", "Enter a name of 1 to 100 characters."),
     ("name", " \u3000", "Enter a name of 1 to 100 characters."),
+    ("name", "\u200b", "Enter a name of 1 to 100 characters."),
+    ("name", "\u3164\u2800\U000e0041", "Enter a name of 1 to 100 characters."),
     ("name", "W" * 101, "Enter a name of 1 to 100 characters."),
     ("name", "a\0b", "This holds a character that cannot be stored."),
     ("scopes", [], "Tick at least one thing that it may do."),
