@@ -13,12 +13,14 @@ from quart import Quart
 from quart.cli import ScriptInfo, pass_script_info
 
 from service import schema
+from service.bidi import escaped
 from service.config import Settings
 from service.terminal import (
     Command,
     WrongUsageError,
     read_password,
     refusing,
+    say,
     standard_output,
     teller,
     working,
@@ -56,7 +58,7 @@ def init_db(info: ScriptInfo, reset: bool) -> None:
         _confirm_deletion(settings)
     with refusing():
         revision = asyncio.run(_migrate(settings, reset=reset))
-    click.echo(f"The database is at revision {revision}.")
+    say(f"The database is at revision {revision}.")
 
 
 async def _migrate(settings: Settings, *, reset: bool) -> str:
@@ -83,18 +85,18 @@ def check_config() -> None:
     settings = read_settings()
     if not isinstance(settings, Settings):
         for wrong in settings:
-            click.echo(f"error: {wrong}", err=True)
+            say(f"error: {wrong}", err=True)
         raise click.exceptions.Exit(2)
     findings = list(checks.risks(settings, on_render=is_on_render()))
     with working():
         findings += asyncio.run(checks.database_risks(settings))
     for finding in findings:
-        click.echo(finding, err=finding.level == "error")
+        say(str(finding), err=finding.level == "error")
     if any(finding.wrong_setting for finding in findings):
         raise click.exceptions.Exit(2)
     if any(finding.level in ("error", "warning") for finding in findings):
         raise click.exceptions.Exit(1)
-    click.echo(f"ok: nothing wrong or risky: {settings.config_type}, {settings.database.display}")
+    say(f"ok: nothing wrong or risky: {settings.config_type}, {settings.database.display}")
 
 
 @click.command("create-user", cls=Command, epilog=EXIT, short_help="Make an account.")
@@ -111,7 +113,7 @@ def create_user(info: ScriptInfo, email: str, password_stdin: bool) -> None:
     settings, password = _settings(info), read_password(from_stdin=password_stdin)
     with working():
         address = asyncio.run(operators.create_user(settings, email, password))
-    click.echo(f"There is an account for {address} now.")
+    say(f"There is an account for {address} now.")
 
 
 @click.command(
@@ -130,7 +132,7 @@ def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
     settings, password = _settings(info), read_password(from_stdin=password_stdin)
     with working():
         address, ended = asyncio.run(operators.set_password(settings, email, password))
-    click.echo(f"{address} has the new password; sessions ended: {ended}.")
+    say(f"{address} has the new password; sessions ended: {ended}.")
 
 
 @click.command("backup", cls=Command, epilog=EXIT, short_help="Write all data to a file.")
@@ -154,7 +156,7 @@ def backup(info: ScriptInfo, file: str, progress: bool) -> None:
             return
         with files.replacing(Path(file)) as stream:
             written = asyncio.run(writer.back_up(settings, stream, tell))
-    click.echo(f"Written to {file}: {_in_words(written)}.")
+    say(f"Written to {file}: {_in_words(written)}.")
 
 
 @click.command(
@@ -198,7 +200,7 @@ def restore(
 
     with working(), files.opened(file) as stream:
         header, restored = asyncio.run(restoring.restore(settings, stream, tell, replace=replace))
-    click.echo(f"Restored from {file}: {_in_words(_rows_of(restored))}.")
+    say(f"Restored from {file}: {_in_words(_rows_of(restored))}.")
     if verify:
         _compare(settings, header, restored, tell)
 
@@ -236,7 +238,7 @@ def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Pr
         stored = asyncio.run(comparing.stored_contents(settings, header, tell))
     for table, content in dumped.items():
         same = "same" if stored[table] == content else "different"
-        click.echo(f"{same}: {table}: {content.rows} rows in the dump, {stored[table].rows} stored")
+        say(f"{same}: {table}: {content.rows} rows in the dump, {stored[table].rows} stored")
     if stored != dumped:
         raise click.ClickException("what is stored differs from the dump")
 
@@ -244,7 +246,7 @@ def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Pr
 def _tell_of_dump(header: "Header", dumped: "Contents") -> None:
     release = f"{header.version} {header.release}".strip()
     written = f"{header.written_at:%Y-%m-%dT%H:%M:%SZ}"
-    click.echo(
+    say(
         f"whole: written {written} by release {release} at revision {header.revision}:"
         f" {_in_words(_rows_of(dumped))}"
     )
@@ -256,7 +258,7 @@ def _settings(info: ScriptInfo) -> Settings:
 
 
 def _confirm_deletion(settings: Settings) -> None:
-    where = settings.database.display
+    where = escaped(settings.database.display)
     click.confirm(f"Delete all accounts and books in {where}?", abort=True)
 
 

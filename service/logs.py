@@ -15,6 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 
 from service.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from service.bidi import escaped
 from service.config import Settings
 
 if TYPE_CHECKING:
@@ -143,11 +144,13 @@ class TextFormatter(logging.Formatter):
         fields = getattr(record, "fields", {})
         parts = [
             f"{record.levelname:<7} {_time(record)} {record.name} [{request_id.get()}]",
-            record.getMessage(),
+            escaped(record.getMessage()),
             *(f"{name}={_printable(value)}" for name, value in fields.items()),
         ]
         line = " ".join(parts)
-        return line if record.exc_info is None else f"{line}\n{_traceback(record)}"
+        if record.exc_info is None:
+            return line
+        return "\n".join([line, *map(escaped, _traceback(record).split("\n"))])
 
 
 class JsonFormatter(logging.Formatter):

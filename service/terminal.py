@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import click
 
+from service.bidi import escaped
 from service.exceptions import InvalidInputError, ServiceError
 from service.models import PASSWORD_MAX_LENGTH
 from service.schema import SchemaError, WrongSettingError
@@ -29,8 +30,7 @@ def one_line() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        error.ctx = None
-        raise
+        raise click.UsageError(escaped(error.format_message())) from error
 
 
 class Command(click.Command):
@@ -48,6 +48,14 @@ class WrongUsageError(click.ClickException):
     exit_code = 2
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Write a line to standard output or error. Nothing in it changes what the terminal does.
+
+    The line may quote an address, the name of a file or what stands in a file.
+    """
+    click.echo(escaped(line), err=err)
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
     """What is refused in the block is told in one line, with exit status 1, or 2 for a setting."""
@@ -57,12 +65,12 @@ def refusing() -> Iterator[None]:
         yield
     except InvalidInputError as error:
         for wrong in error.errors:
-            click.echo(f"Error: {wrong.field}: {wrong.message}", err=True)
+            say(f"Error: {wrong.field}: {wrong.message}", err=True)
         raise click.exceptions.Exit(1) from error
     except WrongSettingError as error:
-        raise WrongUsageError(str(error)) from error
+        raise WrongUsageError(escaped(str(error))) from error
     except (SchemaError, BackupError, ServiceError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(escaped(str(error))) from error
 
 
 @contextmanager
@@ -130,7 +138,7 @@ def teller(*, wanted: bool) -> Callable[[str, int], None]:
     """Tells of progress on standard error, where somebody looks on or wants it."""
     if not (wanted or sys.stderr.isatty()):
         return lambda _table, _rows: None
-    return lambda table, rows: click.echo(f"{table}: {rows:,} rows", err=True)
+    return lambda table, rows: say(f"{table}: {rows:,} rows", err=True)
 
 
 @contextmanager

@@ -127,7 +127,7 @@ async def count(app: Quart, table: Any) -> int:
 
 async def text_of(response: Response) -> str:
     """A page as a person reads it: without tags and comments, entities as characters."""
-    text = await response.get_data(as_text=True)
+    text = re.sub("</?bdi>", "", await response.get_data(as_text=True))
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
 
 

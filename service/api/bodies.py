@@ -8,6 +8,7 @@ import msgspec
 from quart import Response, request
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
+from service.bidi import isolated
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import MAX_NAME, storable
 
@@ -101,7 +102,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         if name in found:
             told = storable(name[:MAX_NAME])
-            raise BadRequest(f"The body has the name “{told}” twice in one object.")
+            raise BadRequest(f"The body has the name “{isolated(told)}” twice in one object.")
         found[name] = value
     return found
 

@@ -64,7 +64,7 @@ async def add_book(user: SignedInUser) -> Response:
             await shelf.add_book(session, user.id, book)
     except TooManyBooksError as error:
         return _form_page("books/add.html", Form(texts, problem=str(error)), status=409)
-    await flash(f"Added new book ({book.title})!", "success")
+    await flash(pages.sentence("Added new book ({})!", book.title), "success")
     return pages.redirect("/books/")
 
 
@@ -107,7 +107,7 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
         return _form_page(
             "books/edit.html", form, 409, book_id=book_id, version=now.version, now=now
         )
-    await flash(f"Book ({book.title}) was updated!", "success")
+    await flash(pages.sentence("Book ({}) was updated!", book.title), "success")
     return pages.redirect("/books/")
 
 
@@ -129,7 +129,8 @@ async def delete_book(user: SignedInUser, book_id: int) -> Response:
     """Take a book off the list."""
     async with db.transaction() as session:
         title = await shelf.delete_book(session, user.id, book_id)
-    await flash(f"Book ({visible_or(title, 'no visible title')}) was deleted!", "success")
+    told = visible_or(title, "no visible title")
+    await flash(pages.sentence("Book ({}) was deleted!", told), "success")
     return pages.redirect("/books/")
 
 

@@ -26,11 +26,18 @@ function requestOf(form) {
     return [asked ? `${path}?${asked}` : path, options];
 }
 
+// Characters that change the direction of text would mix up the lines; in JSON they may be escaped.
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function escaped(json) {
+    return json.replace(DIRECTIONS, each => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 async function textOf(response) {
     const headers = SHOWN.filter(name => response.headers.has(name))
         .map(name => `${name}: ${response.headers.get(name)}`);
     const text = await response.text();
-    const body = text ? JSON.stringify(JSON.parse(text), null, 2) : "";
+    const body = text ? escaped(JSON.stringify(JSON.parse(text), null, 2)) : "";
     return [`${response.status} ${response.statusText}`, ...headers, "", body].join("\n").trim();
 }
 

@@ -68,7 +68,7 @@ async def register() -> Response:
     except EmailTakenError as error:
         form = Form(texts, {"email": str(error)}, "The account could not be made.")
         return _registration_page(form, status=422)
-    await flash(f"Thank you for registering, {user.email}!", "success")
+    await flash(pages.sentence("Thank you for registering, {}!", user.email), "success")
     return pages.redirect("/books/")
 
 
@@ -95,7 +95,7 @@ async def login() -> Response:
         return _login_page(form, status=422)
     except WrongCredentialsError as error:
         return _login_page(Form(texts, problem=str(error)), status=401)
-    await flash(f"Thank you for logging in, {account.email}!", "success")
+    await flash(pages.sentence("Thank you for logging in, {}!", account.email), "success")
     return pages.redirect(_next(texts) or "/books/")
 
 

@@ -105,7 +105,8 @@ async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     """End a token at once."""
     async with db.transaction() as session:
         name = await tokens.revoke_token(session, user.id, token_id)
-    await flash(f"Token ({visible_or(name, 'no visible name')}) was revoked!", "success")
+    told = visible_or(name, "no visible name")
+    await flash(pages.sentence("Token ({}) was revoked!", told), "success")
     return pages.redirect("/profile/tokens")
 
 

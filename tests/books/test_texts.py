@@ -99,7 +99,7 @@ async def test_text_is_never_markup(app: Quart, alice: Person, payload: str) -> 
         await alice.post("/books/add", a_book(book_title=title, book_author=title))
         [(book_id,)] = (await rows(app, Book.id))[-1:]
         listed, listed_tags = await structure(alice, "/books/")
-        assert f"Added new book ({title})!" in " ".join(_texts(listed.source))
+        assert f"Added new book ({title})!" in "".join(_texts(listed.source))
         assert listed.cells[4:6] == [title, title]
         edit, edit_tags = await structure(alice, f"/books/{book_id}/edit")
         assert edit.fields["book_title"] == edit.fields["book_author"] == title
