@@ -13,6 +13,7 @@ from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from service import pages
+from service.auth import forget_user, look_up_user
 from service.context import get_warnings
 from service.exceptions import (
     ChangedMeanwhileError,
@@ -153,7 +154,7 @@ async def _answer_refusal(error: ServiceError) -> Response:
     status = status_of(type(error))
     if status >= 500:  # what a client did wrong is no news for the operator
         note_failure(error)
-    response = _answer(status, str(error), error.code, error)
+    response = await _answer(status, str(error), error.code, error)
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, NotAuthenticatedError):
@@ -167,7 +168,7 @@ async def _answer_refusal(error: ServiceError) -> Response:
 async def _answer_http(error: HTTPException) -> Response:
     status = error.code or 500
     own_words = error.description if "description" in vars(error) else None
-    response = _answer(status, own_words or DETAILS.get(status, ""), code_of(status))
+    response = await _answer(status, own_words or DETAILS.get(status, ""), code_of(status))
     for name, value in error.get_headers():
         if name in ("Allow", "WWW-Authenticate", "Retry-After"):
             response.headers[name] = value
@@ -178,13 +179,17 @@ async def _answer_unforeseen(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return await _answer_http(NotFound())  # asked for as a static file
     _logger().error("unforeseen error", exc_info=error)
-    return _answer(500, DETAILS[500], "INTERNAL_SERVER_ERROR")
+    return await _answer(500, DETAILS[500], "INTERNAL_SERVER_ERROR")
 
 
-def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
+async def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
     title = title_of(status)
     if is_for_programs(request.path):
         return _problem(status, title, detail, code, error)
+    if isinstance(error, NotAuthenticatedError):
+        forget_user()
+    # An answer of 5xx asks for nothing more: the database may be what is away or overloaded.
+    await look_up_user(ask_database=status < 500)
     return pages.render(
         "errors/error.html",
         status=status,

@@ -3,7 +3,7 @@
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from quart import Quart, Request, Response, request
+from quart import Quart, Request, Response, g, request
 from quart.formparser import FormDataParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import (
@@ -47,7 +47,9 @@ def init_app(app: Quart, settings: Settings) -> None:
     @app.before_request
     async def guard() -> Response | None:
         # Looked up once: each use of Quart's name for it is a search.
-        return _guard(cast(Any, request)._get_current_object(), settings)
+        answer = _guard(cast(Any, request)._get_current_object(), settings)
+        g.passed_guards = True
+        return answer
 
 
 def _guard(request: Request, settings: Settings) -> Response | None:

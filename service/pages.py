@@ -77,10 +77,15 @@ class FileResponse(Response):
 def render(
     template: str, *, status: int = 200, section: str | None = None, **context: Any
 ) -> Response:
-    """A page as an answer. Who is signed in shows only where the view has asked who it is."""
+    """A page as an answer.
+
+    Where nobody has asked who is signed in, the page offers what suits everybody: it claims neither
+    that the person is signed in nor that they are not.
+    """
     environment: Environment = current_app.extensions["pages"]
     body = environment.get_template(template).render(
         user=g.get("user"),
+        user_is_known="user" in g,
         messages=get_flashed_messages(with_categories=True),
         section=section,
         status=status,

@@ -1,5 +1,7 @@
 """Whose request this is, and the decorators that say who may make it."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -11,9 +13,13 @@ from service import db, pages
 from service.auth import queries
 from service.auth.queries import SignedInUser
 from service.auth.sessions import session_token
+from service.exceptions import ServiceError
 from service.security.tokens import hash_token
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+
+# Longest time that the page of an error waits to know the person, in seconds.
+LOOKUP_TIMEOUT = 1.0
 
 
 async def current_user() -> SignedInUser | None:
@@ -22,6 +28,34 @@ async def current_user() -> SignedInUser | None:
         g.user = await _load_user()
     user: SignedInUser | None = g.user
     return user
+
+
+async def look_up_user(*, ask_database: bool) -> None:
+    """Find out for a page who is signed in, as far as that is possible; raises nothing.
+
+    Without a session's cookie nobody is. Where the database is not to be asked, or does not answer
+    within LOOKUP_TIMEOUT, the person stays unknown, and `pages.render` claims nothing about them.
+    """
+    if "user" in g:
+        return
+    if not session_token():
+        # With a request that the guards refuse, browsers may have kept the cookie back: to another
+        # host, by http, or from another site.
+        if g.get("passed_guards"):
+            g.user = None
+    elif ask_database:
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                await current_user()
+        except (ServiceError, TimeoutError):
+            return
+        except Exception as error:
+            logging.getLogger(__name__).error("no page can tell who is there", exc_info=error)
+
+
+def forget_user() -> None:
+    """Look the person up anew when a page wants to know: the session may have ended meanwhile."""
+    g.pop("user", None)
 
 
 async def _load_user() -> SignedInUser | None:

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from quart import Blueprint, Response, flash, request
 
 from service import db, pages
-from service.auth import SignedInUser, current_user, login_required, public, sign_in, sign_out
+from service.auth import (
+    SignedInUser,
+    current_user,
+    login_required,
+    look_up_user,
+    public,
+    sign_in,
+    sign_out,
+)
 from service.context import get_password_hasher, get_settings
 from service.exceptions import InvalidInputError
 from service.forms import Form, check_text
@@ -77,7 +85,7 @@ async def register() -> Response:
 @unlimited("reads at most one row")
 async def login_form() -> Response:
     """Show the form to sign in with."""
-    return await _if_signed_in() or _login_page(Form())
+    return await _if_signed_in() or await _login_page(Form())
 
 
 @blueprint.post("/login")
@@ -92,9 +100,9 @@ async def login() -> Response:
             await sign_in(session, account.id, remember=credentials.remember_me)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "You are not signed in yet.")
-        return _login_page(form, status=422)
+        return await _login_page(form, status=422)
     except WrongCredentialsError as error:
-        return _login_page(Form(texts, problem=str(error)), status=401)
+        return await _login_page(Form(texts, problem=str(error)), status=401)
     await flash(pages.sentence("Thank you for logging in, {}!", account.email), "success")
     return pages.redirect(_next(texts) or "/books/")
 
@@ -151,7 +159,8 @@ def _registration_page(form: Form, status: int = 200) -> Response:
     )
 
 
-def _login_page(form: Form, status: int = 200) -> Response:
+async def _login_page(form: Form, status: int = 200) -> Response:
+    await look_up_user(ask_database=True)  # somebody may try another account
     texts = form.values if isinstance(form.values, Mapping) else {}
     return pages.render(
         "users/login.html",
