@@ -1,6 +1,7 @@
-"""Requests that a program may repeat: done once, and answered the same way again for a day.
+"""Requests that may be repeated: done once, and answered the same way again for a day.
 
-The key is kept in the transaction of the work itself: both are there, or neither is.
+Programs give a key of their own (`claim`, `keep`), and forms bring the one that stood in the page
+(`keep_made`). The key is kept in the transaction of the work itself: both are there, or neither is.
 """
 
 import asyncio
@@ -8,10 +9,11 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, func, literal, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, literal, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -20,12 +22,16 @@ from service.exceptions import (
     FieldError,
     InvalidInputError,
     NotAuthenticatedError,
+    ServiceError,
     TryLaterError,
 )
 from service.models import DatabaseNow, IdempotencyKey
 from service.models.batches import BATCH, delete_batch
 from service.models.inserts import insert
 from service.violations import violates
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
@@ -34,6 +40,7 @@ COMPRESSED_ABOVE = 1024  # bytes; a single book has fewer, unless its title is l
 # knows nothing of it may run beside this one, and gives what is kept just so.
 _COMPRESSED = {"Content-Encoding": "gzip"}
 _RUNNING = 0  # the status until there is an answer; nobody else sees it
+_MADE = 201  # the status of a form's key
 _has_expired = IdempotencyKey.created_at <= DatabaseNow(-LIFETIME)
 
 
@@ -44,6 +51,16 @@ class StillRunningError(ConflictError, TryLaterError):
 
     def __init__(self) -> None:
         TryLaterError.__init__(self, "The first request with this key is still running.", 0)
+
+
+class SentBeforeError(ServiceError):
+    """The form was sent before, and has made the row with the id `made`."""
+
+    code = "SENT_BEFORE"
+
+    def __init__(self, made: int) -> None:
+        super().__init__("This form was sent before.")
+        self.made = made
 
 
 class StoredAnswer(NamedTuple):
@@ -73,6 +90,16 @@ class Key(NamedTuple):
             hashlib.sha256(f"{owner}\0{text}".encode()).digest(),
             hashlib.sha256(parts).digest(),
         )
+
+    @classmethod
+    def of_form(cls, owner: int, key: str, *content: bytes) -> "Key":
+        """The key of a form with this content. With another content it is another key.
+
+        It is none that a program can give: `of` takes no NUL.
+        """
+        parts = (hashlib.sha256(part).digest() for part in (key.encode(), *content))
+        request = hashlib.sha256(b"".join(parts)).digest()
+        return cls(owner, hashlib.sha256(f"{owner}\0form\0".encode() + request).digest(), request)
 
 
 async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
@@ -131,11 +158,51 @@ async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
     )
 
 
+async def keep_made(session: AsyncSession, key: Key, made: int) -> None:
+    """Keep the id of the row that a form has just made, as the last statement of its transaction.
+
+    Raises SentBeforeError where the form has made a row before; the transaction must then be rolled
+    back. Of two at once, PostgreSQL lets the second wait here for the end of the first.
+    """
+    connection = await session.connection()
+    values = {"key": key.key, "user_id": key.owner, "request": key.request, "body": b"%d" % made}
+    taken = await connection.scalar(_insert_made(connection.dialect.name), values)
+    if taken is None:
+        before = await get_made(connection, key)
+        if before is None:  # it expired between the two statements
+            raise StillRunningError
+        raise SentBeforeError(before)
+
+
+async def get_made(connection: AsyncConnection, key: Key) -> int | None:
+    """The id of the row that a form has made, or None."""
+    found = await connection.scalar(
+        select(IdempotencyKey.body).where(
+            IdempotencyKey.key == key.key, IdempotencyKey.status == _MADE, ~_has_expired
+        )
+    )
+    return None if found is None else int(found)
+
+
 async def delete_expired(connection: AsyncConnection, size: int = BATCH) -> int:
     """Remove a batch of the answers that nobody may ask for any more; returns their number."""
     return await delete_batch(
         connection, IdempotencyKey, _has_expired, IdempotencyKey.created_at, size
     )
+
+
+@cache
+def _insert_made(dialect: str) -> "postgresql.Insert | sqlite.Insert":
+    """Built once for each dialect: building it takes longer than running it."""
+    names = ("key", "user_id", "request", "body")
+    statement = insert(IdempotencyKey, dialect).values(
+        {name: bindparam(name) for name in names}
+        | {"created_at": DatabaseNow(), "status": _MADE, "headers": "{}"}
+    )
+    replaced = {name: statement.excluded[name] for name in (*names, "created_at", "status")}
+    return statement.on_conflict_do_update(
+        index_elements=[IdempotencyKey.key], set_=replaced, where=_has_expired
+    ).returning(IdempotencyKey.key)  # type: ignore[return-value]
 
 
 async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:

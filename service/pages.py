@@ -5,6 +5,7 @@ several times dearer; our templates never wait for anything.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -16,6 +17,7 @@ from werkzeug.urls import iri_to_uri
 from service.bidi import balanced, isolated
 from service.config import Settings
 from service.etags import is_known
+from service.security.tokens import is_token, new_token
 from service.visible_text import visible_or
 
 _FOLDER = Path(__file__).parent
@@ -50,6 +52,7 @@ def init_app(app: Quart, settings: Settings) -> None:
     environment.filters["visible_or"] = visible_or
     environment.filters["bdi"] = bdi
     environment.filters["isolated"] = isolated
+    environment.globals["form_key_of"] = _form_key_of
     environment.globals["release"] = settings.release
     app.extensions["pages"] = environment
 
@@ -120,6 +123,12 @@ def redirect(location: str, status: int = 303) -> Response:
     `location` is an address of ours or one that `local_path` let through.
     """
     return Response("", status, {"Location": iri_to_uri(location)})
+
+
+def _form_key_of(values: Mapping[str, object]) -> str:
+    """The key of a form that is shown again, or a new one: see `service.submissions`."""
+    key = values.get("form")
+    return key if isinstance(key, str) and is_token(key) else new_token()
 
 
 def _digest(path: Path) -> str:

@@ -58,7 +58,7 @@ async def test_form_content(app: Quart, content_type: str) -> None:
 FIELDS = {
     "/login": ["email", "password", "remember_me", "next"],
     "/register": ["email", "password", "confirm"],
-    "/books/add": ["book_title", "book_author", "book_rating"],
+    "/books/add": ["book_title", "book_author", "book_rating", "form"],
     "/books/{id}/edit": ["book_title", "book_author", "book_rating"],
     "/profile/tokens": ["name", "scopes", "days", "password", "form"],
 }

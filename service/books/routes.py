@@ -11,8 +11,10 @@ from service.books.forms import BookInput
 from service.books.shelf import BookChangedError, TooManyBooksError
 from service.exceptions import FieldError, InvalidInputError
 from service.forms import Form, check_text
+from service.idempotency import SentBeforeError
 from service.limiting import WRITES_PER_USER, per_user, unlimited
 from service.routing import is_id
+from service.submissions import Submission
 from service.visible_text import visible_or
 
 PAGE_SIZE = 25
@@ -53,15 +55,25 @@ async def add_book_form(user: SignedInUser) -> Response:
 @login_required
 @per_user(WRITES_PER_USER)
 async def add_book(user: SignedInUser) -> Response:
-    """Put a book on the list."""
+    """Put a book on the list. The same form, sent again, adds no other one."""
     texts = await request.form
     try:
         book = check_text(BookInput, texts, prefix="book_")
     except InvalidInputError as error:
         return _form_page("books/add.html", Form.refused(texts, error, PROBLEM), status=422)
+    submission = Submission.of(user.id, texts, book)
     try:
-        async with db.transaction() as session:
-            await shelf.add_book(session, user.id, book)
+        async with submission.once(), db.transaction() as session:
+            added = await shelf.add_book(session, user.id, book)
+            await submission.keep(session, added.id)
+    except SentBeforeError as before:
+        if not await _is_there(user.id, before.made):
+            await flash(
+                "This form was sent before. The book that it added was deleted meanwhile, so"
+                " nothing was added now. To add it again, begin with “Add Book”.",
+                "info",
+            )
+            return pages.redirect("/books/")
     except TooManyBooksError as error:
         return _form_page("books/add.html", Form(texts, problem=str(error)), status=409)
     await flash(pages.sentence("Added new book ({})!", book.title), "success")
@@ -132,6 +144,11 @@ async def delete_book(user: SignedInUser, book_id: int) -> Response:
     told = visible_or(title, "no visible title")
     await flash(pages.sentence("Book ({}) was deleted!", told), "success")
     return pages.redirect("/books/")
+
+
+async def _is_there(owner: int, book_id: int) -> bool:
+    async with db.read() as connection:
+        return await queries.get_book(connection, owner, book_id) is not None
 
 
 def _versions(text: str) -> set[int] | None:

@@ -14,6 +14,7 @@ ACCESS_TOKEN_PREFIX = "rl_"  # noqa: S105 - what every one of them begins with
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 30  # characters: 178 bits
 _CHECKSUM_LENGTH = 6  # CRC-32 in the same characters
+_TOKEN = re.compile("[0-9A-Za-z_-]{43}", re.ASCII)  # TOKEN_BYTES in base64 without padding
 _ACCESS_TOKEN = re.compile(
     f"{ACCESS_TOKEN_PREFIX}[0-9a-zA-Z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}", re.ASCII
 )
@@ -22,6 +23,11 @@ _ACCESS_TOKEN = re.compile(
 def new_token() -> str:
     """A new random token of 43 characters that are safe in cookies and addresses."""
     return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can come from `new_token`."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def hash_token(token: str) -> bytes:

@@ -26,9 +26,11 @@ from service.limiting import (
 )
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.redirects import local_path
+from service.submissions import Submission
 from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import Credentials, Registration
+from service.users.queries import Account
 from service.users.verification import LIMITS, verified
 
 blueprint = Blueprint("users", __name__)
@@ -57,9 +59,11 @@ async def register_form() -> Response:
 @limited_inside(REGISTRATIONS_PER_ADDRESS)
 async def register() -> Response:
     """Make an account and sign its owner in."""
-    if answer := await _if_signed_in():
-        return answer
     texts = await request.form
+    if (signed_in := await current_user()) is not None:
+        if await Submission.of(signed_in.id, texts).made_before() is not None:
+            return await _welcome(signed_in.email)
+        return await _tell_signed_in()
     try:
         async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
             user = await accounts.new_user(
@@ -70,14 +74,16 @@ async def register() -> Response:
             async with db.transaction() as session:
                 await accounts.register(session, user)
                 await sign_in(session, user.id)
+                await Submission.of(user.id, texts).keep(session, user.id)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "The account could not be made.")
         return _registration_page(form, status=422)
     except EmailTakenError as error:
+        if email := await _sign_in_again(texts):
+            return await _welcome(email)
         form = Form(texts, {"email": str(error)}, "The account could not be made.")
         return _registration_page(form, status=422)
-    await flash(pages.sentence("Thank you for registering, {}!", user.email), "success")
-    return pages.redirect("/books/")
+    return await _welcome(user.email)
 
 
 @blueprint.get("/login")
@@ -96,8 +102,7 @@ async def login() -> Response:
     texts = await request.form
     try:
         credentials = check_text(Credentials, texts)
-        async with verified(credentials.email, credentials.password) as (session, account):
-            await sign_in(session, account.id, remember=credentials.remember_me)
+        account = await _sign_in(credentials)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "You are not signed in yet.")
         return await _login_page(form, status=422)
@@ -136,9 +141,40 @@ async def profile(user: SignedInUser) -> Response:
     return pages.render("users/profile.html", section="profile")
 
 
-async def _if_signed_in() -> Response | None:
-    if await current_user() is None:
+async def _sign_in(credentials: Credentials) -> Account:
+    """The one way in by a password. Raises WrongCredentialsError and TooManyRequestsError."""
+    async with verified(credentials.email, credentials.password) as (session, account):
+        await sign_in(session, account.id, remember=credentials.remember_me)
+    return account
+
+
+async def _sign_in_again(texts: Mapping[str, str]) -> str | None:
+    """Sign in by a registration form that has made this account before; returns its address.
+
+    Only its own key leads here, and then the password is verified and limited as at `/login`.
+    """
+    try:
+        credentials = check_text(Credentials, texts)
+        async with db.read() as connection:
+            account = await accounts.find_account(connection, credentials.email)
+        if account is None or await Submission.of(account.id, texts).made_before() is None:
+            return None
+        account = await _sign_in(credentials)
+    except (InvalidInputError, WrongCredentialsError):
         return None
+    return account.email
+
+
+async def _welcome(email: str) -> Response:
+    await flash(pages.sentence("Thank you for registering, {}!", email), "success")
+    return pages.redirect("/books/")
+
+
+async def _if_signed_in() -> Response | None:
+    return None if await current_user() is None else await _tell_signed_in()
+
+
+async def _tell_signed_in() -> Response:
     await flash("Already logged in!", "info")
     return pages.redirect("/profile")
 

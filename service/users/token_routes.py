@@ -1,22 +1,19 @@
 """Pages of access tokens: the list with its form, the one just made, and revoking."""
 
-import hashlib
-
-import msgspec
 from quart import Blueprint, Response, flash, request
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service import db, idempotency, pages
+from service import db, pages
 from service.auth import SignedInUser, login_required, login_required_to_read
 from service.exceptions import InvalidInputError
 from service.forms import Form, check
-from service.idempotency import Key, StillRunningError, StoredAnswer
+from service.idempotency import SentBeforeError
 from service.limiting import REVOCATIONS, limited_inside, per_user, unlimited
-from service.security.tokens import new_token
+from service.submissions import Submission
 from service.users import tokens
 from service.users.accounts import WrongCredentialsError
-from service.users.forms import Scope, TokenForm, TokenWish
-from service.users.tokens import MAX_TOKENS, NewToken, TooManyTokensError
+from service.users.forms import Scope, TokenForm
+from service.users.tokens import MAX_TOKENS, TokenNotFoundError, TooManyTokensError
 from service.users.verification import LIMITS, verified
 from service.visible_text import visible_or
 
@@ -45,7 +42,7 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/profile/tokens")
 async def list_tokens(user: SignedInUser, connection: AsyncConnection) -> Response:
     """Show the tokens that can be used, and a form to make one."""
     found = await tokens.list_tokens(connection, user.id)
-    form = Form({"scopes": ["books:read"], "days": "90", "form": new_token()})
+    form = Form({"scopes": ["books:read"], "days": "90"})
     return _page(
         "users/tokens.html",
         tokens=found,
@@ -66,8 +63,15 @@ async def make_token(user: SignedInUser) -> Response:
         wanted = check(
             TokenForm, {name: values.get(name, "") for name in TokenForm.__struct_fields__}
         )
-        async with verified(user.email, wanted.password) as (session, account):
-            made = await _make_once(session, account.id, texts.get("form", ""), wanted.wish)
+        submission = Submission.of(user.id, texts, wanted.wish)
+        async with (
+            submission.once(),
+            verified(user.email, wanted.password) as (session, account),
+        ):
+            if account.id != user.id:  # the address has become another person's since
+                raise WrongCredentialsError("Incorrect login credentials.")
+            made = await tokens.make_token(session, user.id, wanted.wish)
+            await submission.keep(session, made.row.id)
     except InvalidInputError as error:
         return _form_page(Form.refused(values, error, PROBLEM), 422)
     except WrongCredentialsError:
@@ -75,14 +79,8 @@ async def make_token(user: SignedInUser) -> Response:
         return _form_page(Form(values, errors, PROBLEM), 401)
     except TooManyTokensError as error:
         return _form_page(Form(values, problem=str(error)), 409)
-    except StillRunningError:
-        made = None
-    if made is None:
-        await flash(
-            "This form was sent twice and made one token. Its text was in the first answer: "
-            "if you did not see it, revoke the token and make another.",
-            "info",
-        )
+    except SentBeforeError as before:
+        await flash(await _words_for_repeat(user.id, before.made), "info")
         return pages.redirect("/profile/tokens")
     return _page("users/token_made.html", 201, text=made.text, token=made.row)
 
@@ -110,23 +108,20 @@ async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     return pages.redirect("/profile/tokens")
 
 
-async def _make_once(
-    session: AsyncSession, owner: int, form: str, wish: TokenWish
-) -> NewToken | None:
-    """The token, or None where the same form has made it before: reloaded, or sent twice.
-
-    Of the answer nothing is kept, because the token's text is in it.
-    """
-    if not form:  # scripts that post forms need not know of it
-        return await tokens.make_token(session, owner, wish)
-    # With the wish: whoever goes back and changes the form wants another token.
-    digest = hashlib.sha256(msgspec.json.encode((form, wish))).hexdigest()
-    key = Key.of(owner, f"POST /profile/tokens {digest}")
-    if await idempotency.claim(session, key):
-        return None
-    made = await tokens.make_token(session, owner, wish)
-    await idempotency.keep(session, key, StoredAnswer(201, {}, b""))
-    return made
+async def _words_for_repeat(owner: int, token_id: int) -> str:
+    """The token's text cannot be shown again: nobody knows it any more."""
+    try:
+        async with db.read() as connection:
+            await tokens.get_token(connection, owner, token_id)
+    except TokenNotFoundError:
+        return (
+            "This form was sent before. The token that it made was revoked meanwhile, so no token"
+            " was made now."
+        )
+    return (
+        "This form was sent twice and made one token. Its text was in the first answer: "
+        "if you did not see it, revoke the token and make another."
+    )
 
 
 def _form_page(form: Form, status: int) -> Response:
