@@ -108,19 +108,20 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
             await shelf.get_book(connection, user.id, book_id)
         form = Form.refused(texts, error, PROBLEM)
         return _form_page("books/edit.html", form, 422, book_id=book_id, version=version)
+    values = msgspec.structs.asdict(book)
     try:
         async with db.transaction() as session:
-            values = msgspec.structs.asdict(book)
             await shelf.edit_book(session, user.id, book_id, values, _versions(version))
     except BookChangedError:
         async with db.read() as connection:
             now = await shelf.get_book(connection, user.id, book_id)
+        if values == {name: getattr(now, name) for name in values}:  # as after a double click
+            return await _tell_of_update(book)
         form = Form(texts, problem="This book was changed meanwhile, so nothing was saved yet")
         return _form_page(
             "books/edit.html", form, 409, book_id=book_id, version=now.version, now=now
         )
-    await flash(pages.sentence("Book ({}) was updated!", book.title), "success")
-    return pages.redirect("/books/")
+    return await _tell_of_update(book)
 
 
 @blueprint.get("/<id:book_id>/delete")
@@ -143,6 +144,11 @@ async def delete_book(user: SignedInUser, book_id: int) -> Response:
         title = await shelf.delete_book(session, user.id, book_id)
     told = visible_or(title, "no visible title")
     await flash(pages.sentence("Book ({}) was deleted!", told), "success")
+    return pages.redirect("/books/")
+
+
+async def _tell_of_update(book: BookInput) -> Response:
+    await flash(pages.sentence("Book ({}) was updated!", book.title), "success")
     return pages.redirect("/books/")
 
 

@@ -168,3 +168,15 @@ async def test_edit_deleted_meanwhile(alice: Person) -> None:
     [book_id] = await alice.has_books("Emma")
     await alice.post(f"/books/{book_id}/delete")
     assert (await alice.post(f"/books/{book_id}/edit", a_book(version="0"))).status_code == 404
+
+
+async def test_edit_sent_twice(app: Quart, alice: Person) -> None:
+    """A double click, or the same change from two windows: there is nothing to decide."""
+    [book_id] = await alice.has_books("Middlemarsh")
+    path = f"/books/{book_id}/edit"
+    form = a_book(version=(await parse(await alice.get(path))).fields["version"])
+    answers = await asyncio.gather(*(alice.post(path, form) for _ in range(3)))
+    answers.append(await alice.post(path, form))
+    assert {(answer.status_code, answer.location) for answer in answers} == {(303, "/books/")}
+    assert "Book (Middlemarch) was updated!" in await alice.page("/books/")
+    assert await rows(app, *VALUES) == [("Middlemarch", "George Eliot", 5)]

@@ -73,6 +73,20 @@ async def test_book_double_click(open_tab: OpenTab, site: Site, scripts: bool) -
 
 
 @with_and_without
+async def test_edit_double_click(open_tab: OpenTab, site: Site, scripts: bool) -> None:
+    """The second half finds what it wants to be there already: nothing to decide."""
+    person = await site.person("Middlemarsh")
+    tab = await open_tab(site, java_script_enabled=scripts)
+    await tab.sign_in(person)
+    await tab.goto("/books/")
+    await tab.follow("Edit Middlemarsh")
+    await tab.fill(A_BOOK)
+    await send_twice(tab, site, "Save changes", "/books/")
+    assert "Book (Middlemarch) was updated!" in await tab.text()
+    assert await books_of(site, person.id) == ["Middlemarch"]
+
+
+@with_and_without
 async def test_registration_double_click(open_tab: OpenTab, site: Site, scripts: bool) -> None:
     tab, email = await open_tab(site, java_script_enabled=scripts), new_email()
     await tab.goto("/register")
