@@ -214,3 +214,22 @@ async def test_without_the_cookie(
     assert (answer.status, navigation(answer.text)) == (status, UNKNOWN)
     answer = await send(app, "POST", "/books/add", headers=[*sent, *cookie_of(alice)])
     assert (answer.status, navigation(answer.text)) == (status, SIGNED_IN)
+
+
+@on_sqlite
+async def test_every_page(app: Quart, alice: Person, nobody: Browser) -> None:
+    """No page that a view renders is one that does not know the person."""
+    ids = {"book_id": (await alice.has_books("Emma"))[0], "token_id": 4711}
+    met = 0
+    for rule, view in routes(app):
+        if "GET" not in (rule.methods or set()) or "<kind>" in rule.rule or rule.rule == "/end":
+            continue
+        if hasattr(view, "operation"):
+            continue
+        for person, expected in ((alice, SIGNED_IN), (nobody, SIGNED_OUT)):
+            cookie = cookie_of(person) if person is alice else []
+            answer = await send(app, target=filled_in(rule.rule, ids), headers=cookie)
+            if answer.status == 200 and answer.one("content-type").startswith("text/html"):
+                assert navigation(answer.text) == expected, rule.rule
+                met += 1
+    assert met > 8
