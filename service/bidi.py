@@ -19,7 +19,12 @@ _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
 def isolated(text: str) -> str:
-    """The text between U+2068 and U+2069, for a sentence in plain text."""
+    """The text between U+2068 and U+2069, for a sentence in plain text.
+
+    A printable text of ASCII is returned as it is: it turns no English words.
+    """
+    if text.isascii() and text.isprintable():
+        return text
     return f"{_FIRST_STRONG_ISOLATE}{balanced(text)}{_END_OF_ISOLATE}"
 
 

@@ -22,7 +22,6 @@ from service.exceptions import (
     FieldError,
     InvalidInputError,
     NotAuthenticatedError,
-    ServiceError,
     TryLaterError,
 )
 from service.models import DatabaseNow, IdempotencyKey
@@ -53,10 +52,11 @@ class StillRunningError(ConflictError, TryLaterError):
         TryLaterError.__init__(self, "The first request with this key is still running.", 0)
 
 
-class SentBeforeError(ServiceError):
-    """The form was sent before, and has made the row with the id `made`."""
+class SentBeforeError(Exception):
+    """The form was sent before, and has made the row with the id `made`.
 
-    code = "SENT_BEFORE"
+    For pages, which answer with the ordinary result. No refusal, so it has no code.
+    """
 
     def __init__(self, made: int) -> None:
         super().__init__("This form was sent before.")
