@@ -8,8 +8,9 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from service import lean, logs
+from service import logs
 from service.config import ConfigurationError, Settings
+from service.server import lean
 
 try:
     _settings = Settings.from_env()
@@ -20,7 +21,7 @@ except ConfigurationError as error:
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
-worker_class = "service.worker.Worker"
+worker_class = "service.server.worker.Worker"
 loglevel = _settings.log_level
 errorlog = "-"
 accesslog = None  # service.logs writes one line for each request
@@ -97,6 +98,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_starting(_server: Any) -> None:
     """Before there are listeners and workers."""
-    from service.startup import prepare  # with a wrong setting, nothing of it is imported
+    from service.server.startup import prepare  # with a wrong setting, nothing of it is imported
 
     prepare(_settings)

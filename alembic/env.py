@@ -1,6 +1,6 @@
 """What Alembic runs for every command: which database, and on which connection.
 
-`service.schema` hands its own connection over, which holds the lock already; the command line
+`service.migrations` hands its own connection over, which holds the lock already; the command line
 gets one here, under the same lock.
 """
 
@@ -11,10 +11,10 @@ from alembic import context
 from sqlalchemy import Connection
 
 from service.config import Settings
+from service.migrations.connections import SESSION_SETTINGS, connect
+from service.migrations.locks import exclusive
+from service.migrations.revisions import log_step
 from service.models import Base
-from service.schema.connections import SESSION_SETTINGS, connect
-from service.schema.locks import exclusive
-from service.schema.revisions import log_step
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,

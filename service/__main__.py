@@ -4,8 +4,8 @@ import click
 from quart.cli import QuartGroup
 
 from service.app import create_app
-from service.cli import COMMANDS
-from service.terminal import one_line
+from service.cli.commands import COMMANDS
+from service.cli.terminal import one_line
 
 
 class Group(QuartGroup):

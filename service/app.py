@@ -5,30 +5,19 @@ from typing import Any, cast
 
 from quart import Quart
 
-from service import (
-    api,
-    cli,
-    context,
-    db,
-    errors,
-    flashes,
-    guards,
-    housekeeping,
-    limiting,
-    logs,
-    pages,
-    readiness,
-    routing,
-    telemetry,
-)
-from service.asgi import Application
-from service.asgi_types import ASGIApp
+from service import api, db, logs, telemetry
+from service.asgi import ASGIApp
 from service.books.routes import blueprint as books
+from service.cli import commands as cli
 from service.config import ConfigurationError, Settings
+from service.limits import views as limiting
 from service.security.headers import SecurityHeaders
-from service.status import blueprint as status
+from service.server import background, readiness
+from service.server.status import blueprint as status
+from service.tokens.routes import blueprint as tokens
 from service.users.routes import blueprint as users
-from service.users.token_routes import blueprint as tokens
+from service.web import context, errors, flashes, guards, pages, routing
+from service.web.connection import Application
 
 
 def create_app(settings: Settings | None = None) -> Quart:
@@ -50,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     limiting.init_app(app)
     routing.init_app(app)
     pages.init_app(app, settings)
-    housekeeping.init_app(app)
+    background.init_app(app)
     cli.init_app(app)
     telemetry.init_app(app, settings)
 

@@ -1,4 +1,4 @@
-"""What a rule may refuse, whatever door the request came through; `service.errors` answers them."""
+"""Refusals of rules, the same for each door; `service.web.errors` answers them."""
 
 from dataclasses import dataclass
 from math import ceil

@@ -17,6 +17,8 @@ from sqlalchemy import ColumnElement, bindparam, func, literal, select, true, up
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from service.db.upserts import insert
+from service.db.violations import violates
 from service.exceptions import (
     ConflictError,
     FieldError,
@@ -26,8 +28,6 @@ from service.exceptions import (
 )
 from service.models import DatabaseNow, IdempotencyKey
 from service.models.batches import BATCH, delete_batch
-from service.models.inserts import insert
-from service.violations import violates
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 
-from service.asgi_types import ASGIApp, Message, Receive, Scope, Send
-from service.bidi import escaped
+from service.asgi import ASGIApp, Message, Receive, Scope, Send
 from service.config import Settings
+from service.text.bidi import escaped
 
 if TYPE_CHECKING:
     # Migrating logs as well, and does without importing the framework.

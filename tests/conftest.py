@@ -13,7 +13,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import make_url
 
-from service import schema
+from service import migrations
 from service.app import create_app
 from service.config import Settings
 from service.models import Base
@@ -136,7 +136,7 @@ async def bob(app: Quart) -> Person:
 
 def _migrate(url: str, folder: Path) -> None:
     environment = {"CONFIG_TYPE": "testing", "DATABASE_URL": url}
-    asyncio.run(schema.upgrade(Settings.from_env(environment, root=folder)))
+    asyncio.run(migrations.upgrade(Settings.from_env(environment, root=folder)))
 
 
 async def _execute(url: str, statement: str) -> None:

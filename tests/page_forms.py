@@ -10,7 +10,7 @@ from quart import Quart
 
 from service.security.same_origin import SAFE_METHODS
 from tests.people import Browser
-from tests.test_routes import routes
+from tests.web.test_routes import routes
 from tests.wire import send
 
 

@@ -103,7 +103,7 @@ def gunicorn(
     workers: int = 2,
     args: Sequence[str] = (),
     app: str = "service.app:create_app()",
-    worker_class: str = "service.worker.Worker",
+    worker_class: str = "service.server.worker.Worker",
     path: str = "/livez",
 ) -> Iterator[Gunicorn]:
     """Runs `app` from the project's root with these variables only, until the block ends.

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quart import Quart
 
-from service.api import openapi
-from service.forms import Shape
+from service.api.description import openapi
+from service.shapes import Shape
 from tests.api.programs import add_program
 from tests.api.tables import assert_visible, tables
 from tests.api.test_any_text import values_everywhere
@@ -24,7 +24,7 @@ from tests.clocks import record_holds
 from tests.odd_texts import in_address
 from tests.page_forms import Found, filled_in, posted, walk
 from tests.people import Browser, add_person
-from tests.test_strange_input import FILLED
+from tests.web.test_strange_input import FILLED
 from tests.wire import Answer, send, send_form
 
 TRIES = 3  # of what is refused because the machine is busy: a text's fault stays one

@@ -16,9 +16,9 @@ from sqlalchemy import Pool, event, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from werkzeug.security import generate_password_hash
 
-from service import schema
+from service import migrations
 from service.config import ConfigurationError, Settings
-from service.limiting import LOGIN_PER_ACCOUNT
+from service.limits.views import LOGIN_PER_ACCOUNT
 from service.models import Book, RateLimit, Session, User
 from tests.books.forms import a_book
 from tests.clocks import record_holds
@@ -53,13 +53,13 @@ async def empty_postgresql(postgresql_url: str, tmp_path: Path) -> AsyncIterator
 
 async def test_fault_1_two_workers_create_the_tables(empty_postgresql: Settings) -> None:
     """Several processes that start on an empty database all succeed."""
-    await asyncio.gather(*(schema.upgrade(empty_postgresql) for _ in range(3)))
+    await asyncio.gather(*(migrations.upgrade(empty_postgresql) for _ in range(3)))
     connect = make_url(empty_postgresql.database.url).set(drivername="postgresql")
     connection = await asyncpg.connect(connect.render_as_string(hide_password=False))
     try:
         assert await connection.fetchval("SELECT count(*) FROM users") == 0
         assert await connection.fetchval("SELECT version_num FROM alembic_version") == (
-            schema.head()
+            migrations.head()
         )
     finally:
         await connection.close()
@@ -191,7 +191,7 @@ async def test_fault_9_init_db_destroys(app: Quart, alice: Person) -> None:
         command = app.cli.commands["init_db"]
         result = await asyncio.to_thread(CliRunner().invoke, command, [], obj=info)
         assert result.exit_code == 0, result.output
-        await schema.upgrade(app.extensions["settings"])
+        await migrations.upgrade(app.extensions["settings"])
     assert await rows(app, Book.title) == [("Emma",)]
     assert (await alice.get("/profile")).status_code == 200
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from quart import Quart
 
-from service.asgi_types import ASGIApp
+from service.asgi import ASGIApp
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -14,7 +14,7 @@ down_revision: str | None = "books_rules"
 branch_labels: None = None
 depends_on: None = None
 
-logger = logging.getLogger("service.schema.books_repair")
+logger = logging.getLogger("service.migrations.books_repair")
 
 
 def upgrade() -> None:

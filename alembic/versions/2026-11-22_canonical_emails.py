@@ -15,7 +15,7 @@ down_revision: str | None = "password_hash_width"
 branch_labels: None = None
 depends_on: None = None
 
-logger = logging.getLogger("service.schema.canonical_emails")
+logger = logging.getLogger("service.migrations.canonical_emails")
 
 # Within one batch rows are compared in pairs; against all others through the unique index.
 BATCH = 250

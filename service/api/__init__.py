@@ -4,8 +4,9 @@ Start reading at `books`, then at `operations`, which does for every operation w
 common. `openapi` describes the operations from the same declarations that check what is sent.
 """
 
-from service.api import batch, books, docs, openapi, sessions, shortcut, tokens, users
-from service.asgi import Application
+from service.api import batch, books, sessions, shortcut, tokens, users
+from service.api.description import docs, openapi
+from service.web.connection import Application
 
 
 def init_app(app: Application) -> None:

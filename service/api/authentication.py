@@ -9,9 +9,9 @@ from service.auth import queries
 from service.auth.queries import SignedInUser, TokenOwner
 from service.auth.sessions import session_token
 from service.auth.tokens import bearer_token, get_token_owner
+from service.db.reads import Readable
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
 from service.security.tokens import hash_token
-from service.statements import Readable
 
 
 class InvalidTokenError(NotAuthenticatedError):

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.api.bodies import answer
 from service.api.books import ADDRESS, BookPatch
 from service.api.operations import Call, operation
-from service.books import shelf
+from service.books import rules
 from service.books.forms import BookInput
 from service.books.queries import BookRow
-from service.books.shelf import BookChangedError, BookNotFoundError, TooManyBooksError
+from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Shape
-from service.routing import MAX_ID
+from service.shapes import Shape
+from service.web.routing import MAX_ID
 
 MAX_OPERATIONS = 100
 # The longest titles and authors, a hundred times, with each character escaped as two surrogates.
@@ -37,7 +37,7 @@ class Create(Shape, frozen=True, kw_only=True, tag_field="op", tag="create"):
 
     async def apply(self, session: AsyncSession, owner: int) -> "Result":
         """Do it."""
-        return Result(201, book=await shelf.add_book(session, owner, self.book))
+        return Result(201, book=await rules.add_book(session, owner, self.book))
 
 
 class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
@@ -57,7 +57,7 @@ class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
         """Do it."""
         values = msgspec.structs.asdict(self.book)
         versions = _versions(self.version)
-        return Result(200, book=await shelf.edit_book(session, owner, self.id, values, versions))
+        return Result(200, book=await rules.edit_book(session, owner, self.id, values, versions))
 
 
 class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
@@ -72,7 +72,7 @@ class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
     async def apply(self, session: AsyncSession, owner: int) -> "Result":
         """Do it."""
         values, versions = self.book.values(), _versions(self.version)
-        return Result(200, book=await shelf.edit_book(session, owner, self.id, values, versions))
+        return Result(200, book=await rules.edit_book(session, owner, self.id, values, versions))
 
 
 class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
@@ -85,7 +85,7 @@ class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
 
     async def apply(self, session: AsyncSession, owner: int) -> "Result":
         """Do it."""
-        await shelf.delete_book(session, owner, self.id, _versions(self.version))
+        await rules.delete_book(session, owner, self.id, _versions(self.version))
         return Result(204)
 
 

@@ -8,9 +8,9 @@ import msgspec
 from quart import Response, request
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
-from service.bidi import isolated
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import MAX_NAME, storable
+from service.shapes import MAX_NAME, storable
+from service.text.bidi import isolated
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"

@@ -16,11 +16,11 @@ from service.api.conditions import (
     versions_to_change,
 )
 from service.api.operations import Call, operation
-from service.books import queries, shelf
+from service.books import queries, rules
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
-from service.books.shelf import BookChangedError, BookNotFoundError, TooManyBooksError
-from service.forms import Shape
+from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
+from service.shapes import Shape
 
 ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25
@@ -130,7 +130,7 @@ def part_of_list(
 )
 async def add_book(call: Call) -> Response:
     """Put a book on your list."""
-    book = await shelf.add_book(call.session, call.owner, call.body)
+    book = await rules.add_book(call.session, call.owner, call.body)
     return _book(book, 201, {"Location": f"{ADDRESS}/{book.id}"})
 
 
@@ -145,7 +145,7 @@ async def add_book(call: Call) -> Response:
 )
 async def get_book(call: Call, book_id: int) -> Response:
     """One of your books."""
-    book = await shelf.get_book(call.connection, call.owner, book_id)
+    book = await rules.get_book(call.connection, call.owner, book_id)
     return not_modified(etag_of_book(book)) or _book(book)
 
 
@@ -162,7 +162,7 @@ async def replace_book(call: Call, book_id: int) -> Response:
     """Give a book new values; a rating that is not named is none."""
     values = msgspec.structs.asdict(call.body)
     with versions_to_change(book_id) as versions:
-        return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
+        return _book(await rules.edit_book(call.session, call.owner, book_id, values, versions))
 
 
 @blueprint.patch("/<id:book_id>")
@@ -179,7 +179,7 @@ async def change_book(call: Call, book_id: int) -> Response:
     """Give a book some new values, as JSON Merge Patch has it."""
     values = call.body.values()
     with versions_to_change(book_id) as versions:
-        return _book(await shelf.edit_book(call.session, call.owner, book_id, values, versions))
+        return _book(await rules.edit_book(call.session, call.owner, book_id, values, versions))
 
 
 @blueprint.delete("/<id:book_id>")
@@ -187,13 +187,13 @@ async def change_book(call: Call, book_id: int) -> Response:
 async def delete_book(call: Call, book_id: int) -> Response:
     """Take a book off your list."""
     with versions_to_change(book_id) as versions:
-        await shelf.delete_book(call.session, call.owner, book_id, versions)
+        await rules.delete_book(call.session, call.owner, book_id, versions)
     return bare(204)
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # `no-transform` keeps the ETag as it is with proxies that obey it. `service.etags` knows again
-    # what the others make of it.
+    # `no-transform` keeps the ETag as it is with proxies that obey it. `service.web.etags`
+    # knows again what the others make of it.
     told = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
     return answer(book, status, told | (headers or {}))
 

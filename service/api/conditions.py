@@ -9,10 +9,10 @@ from werkzeug.exceptions import BadRequest
 
 from service.api.bodies import bare
 from service.books.queries import BookRow
-from service.books.shelf import BookChangedError
-from service.etags import ADDED_BY_PROXIES, is_known, opaque_tags
+from service.books.rules import BookChangedError
 from service.exceptions import ChangedMeanwhileError
-from service.routing import MAX_ID
+from service.web.etags import ADDED_BY_PROXIES, is_known, opaque_tags
+from service.web.routing import MAX_ID
 
 # A part of every ETag. To be raised when the same book is represented otherwise, because then its
 # bytes change and its version does not.

@@ -8,8 +8,8 @@ import msgspec
 
 from service.books.queries import Order, Place
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import is_storable
-from service.routing import MAX_ID
+from service.shapes import is_storable
+from service.web.routing import MAX_ID
 
 
 class _ByTitle(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -16,9 +16,9 @@ from service import db, idempotency
 from service.api.authentication import Caller, authenticate, require_session, require_token
 from service.api.bodies import JSON, check_accept, read_bytes, read_object
 from service.exceptions import ServiceError
-from service.forms import Shape, check, check_query
 from service.idempotency import Key, StoredAnswer
-from service.limiting import (
+from service.limits.buckets import Limit
+from service.limits.views import (
     REVOCATIONS,
     WRITES_PER_USER,
     give_back,
@@ -26,8 +26,8 @@ from service.limiting import (
     take,
     take_more,
 )
-from service.security.limits import Limit
 from service.security.same_origin import SAFE_METHODS
+from service.shapes import Shape, check, check_query
 
 View = Callable[..., Awaitable[Response]]
 ViewT = TypeVar("ViewT", bound=View)

@@ -7,8 +7,8 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
-from service.forms import Time
-from service.limiting import REVOCATIONS
+from service.limits.views import REVOCATIONS
+from service.shapes import Time
 from service.users import queries, sessions
 from service.users.sessions import SessionNotFoundError
 

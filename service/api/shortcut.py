@@ -17,15 +17,15 @@ from service.api.authentication import authenticate_token
 from service.api.bodies import JSON
 from service.api.books import ADDRESS, LIST_SCOPE, ListQuery, part_of_list, place_of
 from service.api.conditions import etag_of_list
-from service.asgi import Answer, Application
-from service.asgi_types import Scope
+from service.asgi import Scope
 from service.books import queries
 from service.config import Settings
 from service.db import Database
-from service.etags import is_known
 from service.exceptions import InvalidInputError
-from service.forms import check_query
-from service.guards import plain_headers
+from service.shapes import check_query
+from service.web.connection import Answer, Application
+from service.web.etags import is_known
+from service.web.guards import plain_headers
 
 _ACCEPTED = (b"*/*", JSON.encode())
 

@@ -8,13 +8,13 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
 from service.api.operations import Call, operation
-from service.forms import Time
-from service.limiting import REVOCATIONS
-from service.users import tokens
+from service.limits.views import REVOCATIONS
+from service.shapes import Time
+from service.tokens import rules as tokens
+from service.tokens.rules import TokenNotFoundError, TooManyTokensError
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import DAY, Credentials, Email, Password, Scope, TokenWish
 from service.users.queries import TokenRow
-from service.users.tokens import TokenNotFoundError, TooManyTokensError
 from service.users.verification import LIMITS, verified
 
 blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")

@@ -12,16 +12,16 @@ from service.api.authentication import Caller, authenticate
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
 from service.api.operations import Call, operation
 from service.auth import renew_session
-from service.context import get_password_hasher, get_settings
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Shape, Time
-from service.limiting import REGISTRATIONS_PER_ADDRESS, client_key, counted
+from service.limits.views import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
+from service.shapes import Shape, Time
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import EMAIL_MESSAGE, Password, Registration, new_email
 from service.users.passwords import check_new_password
 from service.users.verification import LIMITS, hold, verified
+from service.web.context import get_password_hasher, get_settings
 
 SCOPE = "account:write"
 

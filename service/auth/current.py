@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from quart import Response, flash, g, request
 
-from service import db, pages
+from service import db
 from service.auth import queries
 from service.auth.queries import SignedInUser
 from service.auth.sessions import session_token
 from service.exceptions import ServiceError
 from service.security.tokens import hash_token
+from service.web import pages
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from service.db.reads import Read, Readable
 from service.models import AccessToken, DatabaseNow, Session, User
 from service.models.batches import BATCH, delete_batch
-from service.statements import Read, Readable
 
 
 class SignedInUser(NamedTuple):

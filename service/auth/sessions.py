@@ -7,10 +7,10 @@ from quart.typing import ResponseTypes
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth import queries
-from service.context import get_settings
 from service.exceptions import NotAuthenticatedError
 from service.models import utc_now
 from service.security.tokens import hash_token, new_token
+from service.web.context import get_settings
 
 # From signing in, however busy the session is. A day with the browser open; with "remember me"
 # what NIST 800-63B allows at most for a single factor.

@@ -7,9 +7,9 @@ from quart import Quart, current_app, request
 from service import db
 from service.auth import queries
 from service.auth.queries import TokenOwner
+from service.db.reads import Readable
 from service.exceptions import DatabaseUnavailableError
 from service.security.tokens import hash_token, is_access_token
-from service.statements import Readable
 
 
 def bearer_token() -> str | None:

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from service.forms import Shape, visible
 from service.models import AUTHOR_MAX_LENGTH, RATING_MAX, RATING_MIN, TITLE_MAX_LENGTH
+from service.shapes import Shape, visible
 
 # Lengths count code points; something must be there that shows. Nothing is trimmed or normalised:
 # a title is looked at, kept and shown exactly as it was typed.

@@ -7,9 +7,9 @@ from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.forms import Time
+from service.db.reads import Read, Readable
 from service.models import Book, DatabaseNow, User
-from service.statements import Read, Readable
+from service.shapes import Time
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
 Place = tuple[int] | tuple[str, int]  # what stands in the columns that the list is sorted by

@@ -4,18 +4,19 @@ import msgspec
 from quart import Blueprint, Response, flash, request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service import db, pages
+from service import db
 from service.auth import SignedInUser, login_required, login_required_to_read
-from service.books import queries, shelf
+from service.books import queries, rules
 from service.books.forms import BookInput
-from service.books.shelf import BookChangedError, TooManyBooksError
+from service.books.rules import BookChangedError, TooManyBooksError
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Form, check_text
 from service.idempotency import SentBeforeError
-from service.limiting import WRITES_PER_USER, per_user, unlimited
-from service.routing import is_id
-from service.submissions import Submission
-from service.visible_text import visible_or
+from service.limits.views import WRITES_PER_USER, per_user, unlimited
+from service.shapes import Form, check_text
+from service.text.visible import visible_or
+from service.web import pages
+from service.web.routing import is_id
+from service.web.submissions import Submission
 
 PAGE_SIZE = 25
 PROBLEM = "Error with book data submitted!"
@@ -64,7 +65,7 @@ async def add_book(user: SignedInUser) -> Response:
     submission = Submission.of(user.id, texts, book)
     try:
         async with submission.once(), db.transaction() as session:
-            added = await shelf.add_book(session, user.id, book)
+            added = await rules.add_book(session, user.id, book)
             await submission.keep(session, added.id)
     except SentBeforeError as before:
         if not await _is_there(user.id, before.made):
@@ -85,7 +86,7 @@ async def add_book(user: SignedInUser) -> Response:
 @unlimited("reads one row")
 async def edit_book_form(user: SignedInUser, connection: AsyncConnection, book_id: int) -> Response:
     """Show a book's present values."""
-    book = await shelf.get_book(connection, user.id, book_id)
+    book = await rules.get_book(connection, user.id, book_id)
     values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
     form = Form({f"book_{name}": value for name, value in values.items()})
     return _form_page("books/edit.html", form, book_id=book_id, version=book.version)
@@ -105,16 +106,16 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
         book = check_text(BookInput, texts, prefix="book_")
     except InvalidInputError as error:
         async with db.read() as connection:
-            await shelf.get_book(connection, user.id, book_id)
+            await rules.get_book(connection, user.id, book_id)
         form = Form.refused(texts, error, PROBLEM)
         return _form_page("books/edit.html", form, 422, book_id=book_id, version=version)
     values = msgspec.structs.asdict(book)
     try:
         async with db.transaction() as session:
-            await shelf.edit_book(session, user.id, book_id, values, _versions(version))
+            await rules.edit_book(session, user.id, book_id, values, _versions(version))
     except BookChangedError:
         async with db.read() as connection:
-            now = await shelf.get_book(connection, user.id, book_id)
+            now = await rules.get_book(connection, user.id, book_id)
         if values == {name: getattr(now, name) for name in values}:  # as after a double click
             return await _tell_of_update(book)
         form = Form(texts, problem="This book was changed meanwhile, so nothing was saved yet")
@@ -131,7 +132,7 @@ async def delete_book_form(
     user: SignedInUser, connection: AsyncConnection, book_id: int
 ) -> Response:
     """Ask before deleting: a link must not do it."""
-    book = await shelf.get_book(connection, user.id, book_id)
+    book = await rules.get_book(connection, user.id, book_id)
     return pages.render("books/delete.html", section="books", book=book)
 
 
@@ -141,7 +142,7 @@ async def delete_book_form(
 async def delete_book(user: SignedInUser, book_id: int) -> Response:
     """Take a book off the list."""
     async with db.transaction() as session:
-        title = await shelf.delete_book(session, user.id, book_id)
+        title = await rules.delete_book(session, user.id, book_id)
     told = visible_or(title, "no visible title")
     await flash(pages.sentence("Book ({}) was deleted!", told), "success")
     return pages.redirect("/books/")

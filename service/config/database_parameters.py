@@ -40,7 +40,7 @@ _REFUSED = {
     "service": "the address itself, not a service: its file would decide where we connect",
     "hostaddr": "host, not hostaddr: asyncpg cannot connect to one and verify the other",
 }
-# Values that do not tell of a pooler in transaction mode, which service.connecting would refuse.
+# Values that do not tell of a pooler in transaction mode, which service.db.connecting would refuse.
 _SESSION_MODE = {
     "pgbouncer": ("", "false", "0", "no", "off"),
     "pool_mode": ("", "session"),

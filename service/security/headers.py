@@ -1,6 +1,6 @@
 """The headers that every answer carries, added around the whole application."""
 
-from service.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from service.asgi import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (

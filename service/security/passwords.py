@@ -11,7 +11,7 @@ from functools import cache, partial
 from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.cores import available_cores
+from service.config.cores import available_cores
 from service.security.password_text import normalise
 from service.threads import GentleThreads
 

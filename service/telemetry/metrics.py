@@ -18,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import QueuePool
 
-from service.asgi_types import ASGIApp, Receive, Scope, Send
+from service.asgi import ASGIApp, Receive, Scope, Send
 from service.security.passwords import PasswordHasher
 from service.telemetry.requests import answer_of, method_of
 

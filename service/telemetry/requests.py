@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.asgi_types import Scope
+from service.asgi import Scope
 
 # Bounds how many time series and span names there can be.
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})

@@ -13,13 +13,13 @@ from sqlalchemy import QueuePool
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from service.asgi_types import ASGIApp
+from service.asgi import ASGIApp
 from service.auth import public
 from service.config import Settings
-from service.context import get_password_hasher
 from service.db import get_database
-from service.limiting import unlimited
+from service.limits.views import unlimited
 from service.telemetry.metrics import Metrics, RequestMetrics
+from service.web.context import get_password_hasher
 
 ATTEMPTS = 10  # to read the files of all processes
 PAUSE = 0.05  # seconds between two of them

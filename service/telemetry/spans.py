@@ -11,8 +11,8 @@ from opentelemetry.propagate import extract
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
 from sqlalchemy import Engine, event
 
-from service.asgi_types import ASGIApp, Receive, Scope, Send
-from service.failures import driver_error
+from service.asgi import ASGIApp, Receive, Scope, Send
+from service.db.failures import driver_error
 from service.logs import request_id
 from service.telemetry.requests import NO_ROUTE, answer_of, method_of
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from quart import Quart
 
-from service.asgi_types import ASGIApp
+from service.asgi import ASGIApp
 from service.config import Settings
 from service.db import get_database
 from service.telemetry.spans import RequestSpans, watch_statements

@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from service.db.violations import violates
 from service.exceptions import (
     ConflictError,
     FieldError,
     InvalidInputError,
     NotAuthenticatedError,
 )
-from service.forms import is_storable
 from service.models import PASSWORD_MAX_LENGTH, User
 from service.security.password_text import is_same
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
+from service.shapes import is_storable
 from service.users import queries
 from service.users.forms import Registration, canonical_email, new_email
 from service.users.passwords import check_new_password
 from service.users.queries import Account
-from service.violations import violates
 
 
 class EmailTakenError(ConflictError):

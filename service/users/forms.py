@@ -5,7 +5,6 @@ from typing import Annotated, ClassVar, Literal, get_args
 from msgspec import Meta, field
 
 from service.exceptions import FieldError, InvalidInputError
-from service.forms import Shape, visible
 from service.models import (
     EMAIL_MAX_KEPT_LENGTH,
     EMAIL_MAX_LENGTH,
@@ -14,6 +13,7 @@ from service.models import (
     TOKEN_NAME_MAX_LENGTH,
 )
 from service.security.password_text import MAX_TYPED, is_too_long
+from service.shapes import Shape, visible
 
 EMAIL_MESSAGE = (
     f"Enter an e-mail address of {EMAIL_MIN_LENGTH} to {EMAIL_MAX_LENGTH} characters,"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from quart import Blueprint, Response, flash, request
 
-from service import db, pages
+from service import db
 from service.auth import (
     SignedInUser,
     current_user,
@@ -14,10 +14,8 @@ from service.auth import (
     sign_in,
     sign_out,
 )
-from service.context import get_password_hasher, get_settings
 from service.exceptions import InvalidInputError
-from service.forms import Form, check_text
-from service.limiting import (
+from service.limits.views import (
     REGISTRATIONS_PER_ADDRESS,
     client_key,
     counted,
@@ -26,12 +24,15 @@ from service.limiting import (
 )
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.redirects import local_path
-from service.submissions import Submission
+from service.shapes import Form, check_text
 from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import Credentials, Registration
 from service.users.queries import Account
 from service.users.verification import LIMITS, verified
+from service.web import pages
+from service.web.context import get_password_hasher, get_settings
+from service.web.submissions import Submission
 
 blueprint = Blueprint("users", __name__)
 

@@ -6,11 +6,17 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db
-from service.context import get_password_hasher
-from service.limiting import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, client_key, counted, give_back
+from service.limits.views import (
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    client_key,
+    counted,
+    give_back,
+)
 from service.users import accounts, queries
 from service.users.accounts import WrongCredentialsError
 from service.users.queries import Account
+from service.web.context import get_password_hasher
 
 LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # what it counts against
 _ATTEMPTS = 3  # to find the hash as it was when the password was checked

@@ -13,7 +13,7 @@ from quart import Quart
 
 from tests.api.programs import Program
 from tests.people import ORIGIN, PASSWORD, Person
-from tests.test_errors import check_nothing_leaks
+from tests.web.test_errors import check_nothing_leaks
 from tests.wire import Answer, send
 
 ADDRESS = "/api/v1/openapi.json"

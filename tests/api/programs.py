@@ -13,7 +13,7 @@ from sqlalchemy import event, update
 
 from service import db
 from service.models import AccessToken, DatabaseNow
-from service.users import tokens
+from service.tokens import rules as tokens
 from service.users.forms import SCOPES, Scope, TokenWish
 from tests.people import ORIGIN, Person
 from tests.servers import ROOT

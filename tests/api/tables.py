@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from service import db
 from service.models import AccessToken, Base, Book
-from service.visible_text import is_visible
+from service.text.visible import is_visible
 from tests.api.programs import at_rest
 
 Tables = dict[str, list[tuple[Any, ...]]]

@@ -15,12 +15,12 @@ from jsonschema import Draft202012Validator
 from quart import Quart
 
 from service.api.batch import MAX_BODY as MAX_BATCH
-from service.guards import MAX_ADDRESS, MAX_BODY, MAX_HEADER_COUNT, MAX_HEADERS
+from service.web.guards import MAX_ADDRESS, MAX_BODY, MAX_HEADER_COUNT, MAX_HEADERS
 from tests.api.described import NO_ID, Caller, Described, Place, description, encoded
 from tests.api.programs import Program
 from tests.api.tables import unchanged
 from tests.people import Person
-from tests.test_routes import NO_IDS
+from tests.web.test_routes import NO_IDS
 from tests.wire import FORM
 
 TEXTS = ["", " ", "\0", "a\0b", "\ud800", "a\udfffb", "\ud83d", "x" * 40_000, "\t\r\n\u2003"]

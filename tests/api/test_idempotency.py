@@ -12,10 +12,11 @@ import pytest
 from quart import Quart, Response
 from sqlalchemy import update
 
-from service import db, housekeeping, idempotency
+from service import db, idempotency
 from service.books import queries
 from service.idempotency import LIFETIME
 from service.models import Book, DatabaseNow, IdempotencyKey
+from service.server import background
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
 from tests.people import Person, count, rows
 
@@ -145,7 +146,7 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
     await add(program, "one")
     await age(app, LIFETIME - timedelta(minutes=1))
     async with app.app_context():
-        await housekeeping.clean_up()
+        await background.clean_up()
     assert is_replay(await add(program, "one"))
     await age(app, LIFETIME + timedelta(seconds=1))
     other = A_BOOK | {"title": "Emma"}
@@ -155,7 +156,7 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
     assert await count(app, Book) == 2
     await age(app, LIFETIME + timedelta(seconds=1))
     async with app.app_context():
-        await housekeeping.clean_up()
+        await background.clean_up()
     assert await count(app, IdempotencyKey) == 0
 
 

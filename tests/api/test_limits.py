@@ -7,7 +7,8 @@ from quart import Quart
 from sqlalchemy import update
 
 from service import db
-from service.limiting import (
+from service.limits.buckets import Limit
+from service.limits.views import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,
@@ -15,7 +16,6 @@ from service.limiting import (
     WRITES_PER_USER,
 )
 from service.models import RateLimit, Session
-from service.security.limits import Limit
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem
 from tests.api.test_scopes import operations
 from tests.clocks import Clock

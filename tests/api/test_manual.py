@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from service import exceptions, guards, idempotency, limiting
+from service import exceptions, idempotency
 from service.api import batch, books, cursors
-from service.users import accounts, forms, tokens
+from service.limits import views as limiting
+from service.tokens import rules as tokens
+from service.users import accounts, forms
+from service.web import guards
 from tests.api.accounts import add_token
 from tests.etags import FORMS
 from tests.live.proxies import rewriting

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import idempotency
 from service.models import AccessToken, Book, Session, User
+from service.tokens.rules import MAX_TOKENS
 from service.users import accounts, queries, verification
-from service.users.tokens import MAX_TOKENS
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
 from tests.people import ORIGIN, PASSWORD, Browser, Person, count, rows
 from tests.waiting import LONG_ENOUGH

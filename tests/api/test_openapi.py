@@ -16,7 +16,7 @@ from tests.api.programs import Program, add_program
 from tests.etags import FORMS, OTHERS
 from tests.people import Person
 from tests.production import HOST, production
-from tests.test_routes import everything, routes
+from tests.web.test_routes import everything, routes
 from tests.wire import send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

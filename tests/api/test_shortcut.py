@@ -9,7 +9,7 @@ import pytest
 from asyncpg.exceptions import InternalClientError
 from quart import Quart, Response
 
-from service.asgi import Application
+from service.web.connection import Application
 from tests.api.programs import BOOKS, Program, add_program, at_rest, counted, expire, problem
 from tests.etags import FORMS, OTHERS
 from tests.people import Person

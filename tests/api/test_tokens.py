@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from quart import Quart, Response
 
-from service import housekeeping
 from service.models import AccessToken, RateLimit
-from service.users.tokens import MAX_TOKENS
+from service.server import background
+from service.tokens.rules import MAX_TOKENS
 from tests.api.programs import (
     BOOKS,
     MANUAL,
@@ -259,7 +259,7 @@ async def test_expired_are_removed(app: Quart, program: Program, alice: Person) 
     await expire(app, ended.token_id)
     await problem(await program.delete(f"{TOKENS}/{ended.token_id}"), 404, "TOKEN_NOT_FOUND")
     async with app.app_context():
-        await housekeeping.clean_up()
+        await background.clean_up()
     assert await rows(app, AccessToken.id) == [(program.token_id,)]
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from quart import Quart
 
-from service.books import shelf
-from service.books.shelf import MAX_BOOKS
+from service.books import rules
+from service.books.rules import MAX_BOOKS
 from service.models import Book, User
 from tests.api.programs import A_BOOK, BOOKS, Program, add_program, counted, problem, wrong_fields
 from tests.books.forms import a_book
@@ -19,13 +19,13 @@ CREATE = {"op": "create", "book": A_BOOK}
 
 @pytest.fixture(autouse=True)
 def _no_other_tests_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "_rooms", {})
+    monkeypatch.setattr(rules, "_rooms", {})
 
 
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list holds three books."""
-    monkeypatch.setattr(shelf, "MAX_BOOKS", 3)
+    monkeypatch.setattr(rules, "MAX_BOOKS", 3)
 
 
 @pytest.fixture
@@ -93,10 +93,10 @@ async def test_what_comes_past_the_service(
 ) -> None:
     """Rows that an operator puts there are seen a moment later."""
     now = 1000.0
-    monkeypatch.setattr(shelf, "monotonic", lambda: now)
+    monkeypatch.setattr(rules, "monotonic", lambda: now)
     await program.adds("One")
     await add_books(app, alice.id, 5)
-    now += shelf.COUNTED_EVERY
+    now += rules.COUNTED_EVERY
     await problem(await program.post(BOOKS, A_BOOK), 409, "TOO_MANY_BOOKS")
 
 
@@ -104,7 +104,7 @@ async def test_counting_is_rare(
     app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The books are counted once for many that are added at a time: adding stays quick."""
-    monkeypatch.setattr(shelf, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(rules, "monotonic", lambda: 1000.0)
     async with counted(app) as statements:
         await program.post(BATCH, {"operations": [CREATE] * 50})
         await program.adds("One", "Two")

@@ -10,7 +10,7 @@ from tests.api.programs import BOOKS, add_program
 from tests.books.forms import a_book
 from tests.markup import parse
 from tests.people import Person, rows, text_of
-from tests.users.token_forms import has_tokens
+from tests.tokens.token_forms import has_tokens
 
 TEXTS = ["\u200b", "\u3164", "\u2800\ufe0f", " ", "\u202e\U000e0041"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from quart import Quart
 
 from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, Book
-from service.visible_text import is_visible
+from service.text.visible import is_visible
 from tests.books.forms import a_book
 from tests.markup import Page, parse
 from tests.people import Person, rows

@@ -15,7 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 from sqlalchemy import make_url
 
-from service import schema
+from service import migrations
 from tests.browser.chromium import NAMES, chromium, find_chromium
 from tests.browser.sites import Site, serving
 from tests.browser.tabs import REPORT_VIOLATIONS, Tab
@@ -83,7 +83,7 @@ async def postgresql_site(
     server.run_alone(f"CREATE DATABASE {name}")
     try:
         url = make_url(postgresql_url).set(database=name).render_as_string(hide_password=False)
-        await schema.upgrade(Database(url).settings)
+        await migrations.upgrade(Database(url).settings)
         async with serving(url, folder) as site:
             yield site
     finally:

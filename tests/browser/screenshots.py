@@ -8,11 +8,11 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, ViewportSize
 
-from service import db, schema
+from service import db, migrations
 from service.auth.queries import note_use
 from service.config import Settings
 from service.models import Book
-from service.users import tokens
+from service.tokens import rules as tokens
 from service.users.forms import Scope, TokenWish
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.png import with_palette
@@ -73,7 +73,7 @@ async def main() -> None:
     try:
         url = f"sqlite:///{folder / 'app.db'}"
         environment = {"CONFIG_TYPE": "testing", "DATABASE_URL": url}
-        await schema.upgrade(Settings.from_env(environment, root=folder))
+        await migrations.upgrade(Settings.from_env(environment, root=folder))
         async with serving(url, folder, workers=1) as site, chromium(path) as browser:
             await take_all(browser, site)
     finally:

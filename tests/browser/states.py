@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tests.browser.sites import Site, new_email
 from tests.browser.tabs import Tab
 from tests.people import PASSWORD
-from tests.users.token_forms import has_tokens
+from tests.tokens.token_forms import has_tokens
 
 Arrive = Callable[[Tab, Site], Awaitable[None]]
 

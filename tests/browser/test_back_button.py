@@ -10,7 +10,7 @@ from tests.browser.chromium import chromium
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
 from tests.people import PASSWORD
-from tests.users.token_forms import TEXT
+from tests.tokens.token_forms import TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
-from tests.test_bidi import STRANGE
+from tests.text.test_bidi import STRANGE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

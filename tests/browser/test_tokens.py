@@ -9,7 +9,7 @@ from tests.browser.sites import Site
 from tests.browser.states import STATES
 from tests.browser.test_keyboard import tab_to
 from tests.people import PASSWORD
-from tests.users.token_forms import TEXT, call
+from tests.tokens.token_forms import TEXT, call
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

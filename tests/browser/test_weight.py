@@ -6,7 +6,7 @@ from playwright.async_api import Response
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
 from tests.browser.tabs import Tab
-from tests.users.token_forms import has_tokens
+from tests.tokens.token_forms import has_tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

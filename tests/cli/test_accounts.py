@@ -10,7 +10,7 @@ from service.config import Settings
 from service.models import AccessToken, Session, User
 from tests.cli.conftest import Run
 from tests.people import PASSWORD, Browser, add_person, count, rows
-from tests.users.token_forms import has_tokens
+from tests.tokens.token_forms import has_tokens
 
 OTHER = "another of eight or more"
 

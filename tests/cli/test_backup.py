@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from service.backup import restoring
+from service.cli.backup import restoring
 from service.config import Settings
-from service.schema import head
-from tests.backup.databases import execute, fill, rows_of, some_of_everything, stored
+from service.migrations import head
+from tests.cli.backup.databases import execute, fill, rows_of, some_of_everything, stored
 from tests.cli.conftest import Run
 
 COUNTS = "legacy_books 1, users 2, access_tokens 1, books 9, sessions 1"
@@ -250,8 +250,8 @@ def test_usage(run: Run, arguments: list[str]) -> None:
 
 def test_progress(run: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On standard error, and only for those who want it."""
-    monkeypatch.setattr("service.backup.tables.PROGRESS_ROWS", 4)
-    monkeypatch.setattr("service.backup.reader.PROGRESS_ROWS", 4)
+    monkeypatch.setattr("service.cli.backup.tables.PROGRESS_ROWS", 4)
+    monkeypatch.setattr("service.cli.backup.reader.PROGRESS_ROWS", 4)
     told = "books: 4 rows\nbooks: 8 rows\n"
     assert run("backup", str(file), "--progress").stderr == told
     assert run("restore", str(file), "--replace", "--yes", "--progress").stderr == told

@@ -168,7 +168,7 @@ def test_encryption(
     async def no_risk(_settings: object) -> list[object]:
         return []
 
-    monkeypatch.setattr("service.checks.database_risks", no_risk)
+    monkeypatch.setattr("service.cli.checks.database_risks", no_risk)
     done = run("check-config", DATABASE_URL=url)
     assert levels(done.stdout) == (
         [level] if level == "warning" else [level, "ok"] if level else ["ok"]
@@ -180,7 +180,7 @@ def test_encryption(
 
 def test_unreachable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the settings tell is told all the same."""
-    monkeypatch.setattr("service.maintenance.CONNECT_WAIT", 0.3)
+    monkeypatch.setattr("service.cli.maintenance.CONNECT_WAIT", 0.3)
     url = f"postgresql://u:hunter2@127.0.0.1:{free_port()}/d"
     done = run("check-config", DATABASE_URL=url, MAIL_URL="")
     assert done.exit_code == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service import limiting
-from service.cli import COMMANDS
+from service.cli.commands import COMMANDS
+from service.limits import views as limiting
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "operate.md").read_text()

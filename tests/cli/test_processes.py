@@ -14,9 +14,9 @@ import pytest
 
 from service.__main__ import command_line
 from service.app import create_app
-from service.cli import COMMANDS
+from service.cli.commands import COMMANDS
 from service.config import Settings
-from tests.backup.databases import execute, fill, some_of_everything
+from tests.cli.backup.databases import execute, fill, some_of_everything
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
@@ -28,7 +28,7 @@ SLOW_BACKUP = """
 import signal, sys, time
 from service.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-from service.backup import writer
+from service.cli.backup import writer
 write = writer.write
 def write_slowly(stream, data):
     write(stream, data)

@@ -5,8 +5,8 @@ import sys
 import time
 from typing import Any
 
-from service import worker
-from service.asgi_types import ASGIApp, Receive, Scope, Send
+from service.asgi import ASGIApp, Receive, Scope, Send
+from service.server import worker
 
 WORK = 0.002  # seconds of the processor for each answer, so that a few clients are a load
 

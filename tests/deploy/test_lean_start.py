@@ -21,9 +21,9 @@ NOT_FOR_THE_FIRST_PAGE = {
     "hypercorn.asyncio.run",  # another server than the one that serves
     "opentelemetry",
     "prometheus_client",
-    "service.backup.format",
-    "service.checks",
-    "service.maintenance",
+    "service.cli.backup.format",
+    "service.cli.checks",
+    "service.cli.maintenance",
     "sqlalchemy.dialects.sqlite",
     "sqlite3",
     "wsproto",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import head
+from service.migrations import head
 from tests.deploy.instances import Instance, instance
 from tests.deploy.load import Client
 from tests.deploy.readers import Reader

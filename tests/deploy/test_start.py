@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import head
-from service.schema.revisions import parents
+from service.migrations import head
+from service.migrations.revisions import parents
 from tests.deploy.instances import START, instance
 from tests.live.processes import children
 from tests.live.sockets import ask

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Connection
 
-from service.schema import connections, upgrading
+from service.migrations import connections, upgrading
 from tests.faults.history import History, Reader, check_answers, check_rows
 from tests.faults.test_exhaustion import session
 from tests.migrations.databases import Database

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import make_url
 
-from service.checks import database_risks
+from service.cli.checks import database_risks
 from service.config import Settings
-from service.schema import SchemaError, upgrade
+from service.migrations import SchemaError, upgrade
 from tests.faults.conftest import check_log
 from tests.faults.history import History, Kind, Reader, check_rows, is_try_later, send
 from tests.faults.waiting import ready

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service import schema
+from service import migrations
 from service.config import Settings
 from tests.faults.conftest import sign_up
 from tests.faults.history import History, check_answers, check_rows
@@ -30,7 +30,7 @@ def own_server(tmp_path: Path) -> Iterator[tuple[Server, Database]]:
         pytest.skip("a server that was given is not ours to stop")
     with postgresql() as url, restartable(url) as server:
         variables = {"CONFIG_TYPE": "testing", "DATABASE_URL": url}
-        asyncio.run(schema.upgrade(Settings.from_env(variables, root=tmp_path)))
+        asyncio.run(migrations.upgrade(Settings.from_env(variables, root=tmp_path)))
         database = Database(url)
         # Off in tests.servers: then a crash may lose what was acknowledged.
         database.run("ALTER DATABASE postgres SET synchronous_commit = on")

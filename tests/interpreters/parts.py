@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 LEFT_OUT: Mapping[str, str] = {
     "tests/browser": "Chromium sees the same answers that the other tests compare",
-    "tests/backup": "files and damage in bulk; tests/cli runs the same commands",
+    "tests/cli/backup": "files and damage in bulk; tests/cli runs the same commands",
     "tests/migrations": "Alembic's statements; bin/migrate runs in tests/deploy as well",
     "tests/api/test_schemathesis.py": "generated calls in bulk; each operation has its own tests",
 }

@@ -3,7 +3,8 @@
 For servers only: importing it changes the time-outs of the whole process.
 """
 
-from service import guards, worker
+from service.server import worker
+from service.web import guards
 from tests.live.processes import PATIENCE
 
 worker.HEADER_TIMEOUT = PATIENCE

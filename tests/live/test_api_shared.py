@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.app import create_app
-from service.books.shelf import MAX_BOOKS
+from service.books.rules import MAX_BOOKS
 from service.config import Settings
 from tests.live.sockets import Answer, Connection, ask, request
 from tests.live.test_limits_shared import one_to_each_process

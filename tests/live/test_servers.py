@@ -19,7 +19,7 @@ SERVERS = {
     "uvicorn": ["-m", "uvicorn", "--factory", "--port", "{port}", APP],
     "quart": ["-m", "quart", "--app", APP, "run", "--port", "{port}"],
 }
-WORKERS = ["service.worker.Worker", "uvicorn_worker.UvicornWorker"]
+WORKERS = ["service.server.worker.Worker", "uvicorn_worker.UvicornWorker"]
 
 # The variable that is wrong, its value, and whether that is a secret.
 WRONG = [

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Inspector, create_engine, event, inspect
 from sqlalchemy.pool import NullPool
 
 from service.config import Settings
-from service.schema.revisions import ALEMBIC_INI
+from service.migrations.revisions import ALEMBIC_INI
 
 POSTGRESQL_SHAPE = {
     "columns": """

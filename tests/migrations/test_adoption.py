@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.schema import head, upgrade
+from service.migrations import head, upgrade
 from tests.migrations import flask
 from tests.migrations.conftest import Factory, prepare_flask
 from tests.migrations.databases import Database

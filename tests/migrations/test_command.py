@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import head
+from service.migrations import head
 from tests.migrations.databases import Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,4 +98,4 @@ def test_which_python(tmp_path: Path, active: bool) -> None:
     env |= {"VIRTUAL_ENV": "somewhere"} if active else {}
     done = subprocess.run([tmp_path / "link"], env=env, capture_output=True, text=True, check=True)
     python = "active/bin/python3" if active else "project/.venv/bin/python"
-    assert done.stdout == f"{python} {tmp_path}/project -P -m service.schema\n"
+    assert done.stdout == f"{python} {tmp_path}/project -P -m service.migrations\n"

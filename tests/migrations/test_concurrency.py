@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.schema import SchemaError, connections, head, locks, upgrade, upgrading
-from service.schema.revisions import parents
+from service.migrations import SchemaError, connections, head, locks, upgrade, upgrading
+from service.migrations.revisions import parents
 from tests.faults.scale import scale
 from tests.migrations.databases import Database
 from tests.migrations.test_command import MIGRATE, environment

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import make_url
 
-from service.schema import SchemaError, upgrade
-from service.schema.adoption import OURS
-from service.schema.connections import SESSION_SETTINGS
+from service.migrations import SchemaError, upgrade
+from service.migrations.adoption import OURS
+from service.migrations.connections import SESSION_SETTINGS
 from tests.migrations import flask
 from tests.migrations.databases import Database
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.schema import upgrade
+from service.migrations import upgrade
 from tests.migrations.databases import Database
 
 BEFORE = "idempotency_keys"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from service.schema import head, upgrade
+from service.migrations import head, upgrade
 from tests.faults.scale import scale
 from tests.migrations.conftest import Factory, prepare_flask
 from tests.migrations.databases import Database

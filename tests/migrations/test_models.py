@@ -11,9 +11,9 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Table, create_engine
 
+from service.migrations import SchemaError, head, revisions
+from service.migrations.adoption import OURS
 from service.models import Base
-from service.schema import SchemaError, head, revisions
-from service.schema.adoption import OURS
 from tests.migrations.conftest import Factory
 from tests.migrations.databases import Database
 from tests.migrations.flask import make_tables

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from service.config import Settings
-from service.schema import SchemaError, reset, upgrade
+from service.migrations import SchemaError, reset, upgrade
 from tests.migrations.databases import Database
 
 # What was done to the Flask application's database, and what the refusal must say about it.

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.schema import current_revision, head
-from service.schema.connections import connect
+from service.migrations import current_revision, head
+from service.migrations.connections import connect
 from tests.migrations.databases import Database
 
 

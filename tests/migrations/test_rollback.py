@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.schema import SchemaError, reset, upgrade
+from service.migrations import SchemaError, reset, upgrade
 from tests.migrations.databases import Database
 from tests.migrations.test_command import environment, migrate
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.schema import upgrade
-from service.schema.revisions import parents
+from service.migrations import upgrade
+from service.migrations.revisions import parents
 from tests.migrations import flask
 from tests.migrations.databases import Database
 

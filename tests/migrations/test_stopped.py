@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import head, upgrade
+from service.migrations import head, upgrade
 from tests.deploy.instances import START, instance
 from tests.migrations.databases import Database
 from tests.migrations.test_command import MIGRATE, environment

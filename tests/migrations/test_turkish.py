@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import head, upgrade
+from service.migrations import head, upgrade
 from tests.migrations import flask
 from tests.migrations.databases import Database
 from tests.migrations.turkish import turkish_database

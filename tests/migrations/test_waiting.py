@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 
 from service.config import Settings
 from service.config.database_parameters import LOCK_TIMEOUT
-from service.schema import SchemaError, connections, head, upgrade
-from service.schema.revisions import parents
+from service.migrations import SchemaError, connections, head, upgrade
+from service.migrations.revisions import parents
 from tests.migrations.databases import Database
 from tests.servers import free_port
 
@@ -115,7 +115,7 @@ async def test_at_head_costs_one_query(
     async def fail(*_: object) -> None:
         raise AssertionError("it took the lock")
 
-    monkeypatch.setattr("service.schema.locks._poll", fail)
+    monkeypatch.setattr("service.migrations.locks._poll", fail)
     await upgrade(database_at_head.settings)
     database_at_head.run(f"UPDATE alembic_version SET version_num = '{parents()[head()]}'")
     with pytest.raises(AssertionError, match="it took the lock"):

@@ -14,9 +14,9 @@ from quart import Quart
 from service import db
 from service.app import create_app
 from service.config import Settings
-from service.guards import MAX_BODY
 from service.security.headers import HEADERS
 from service.security.passwords import PasswordHasher
+from service.web.guards import MAX_BODY
 from tests.people import Person
 from tests.servers import ROOT
 from tests.telemetry.exposition import AUTHORIZATION, TOKEN, requests, scrape, value, values

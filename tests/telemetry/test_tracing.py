@@ -181,7 +181,8 @@ async def test_statement_that_takes_too_long(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement that is given up has a span, too."""
-    monkeypatch.setattr("service.status._TABLES", {"postgresql": text("SELECT pg_sleep(30)")})
+    sleeping = {"postgresql": text("SELECT pg_sleep(30)")}
+    monkeypatch.setattr("service.server.status._TABLES", sleeping)
     monkeypatch.setattr("service.db.UNIT_TIMEOUT", 0.3)
     [answer] = await traced(settings, "/status")
     assert answer.status == 503

@@ -8,8 +8,9 @@ import pytest
 from quart import Quart, Response
 from sqlalchemy import delete, update
 
-from service import db, housekeeping
+from service import db
 from service.models import DatabaseNow, Session, User
+from service.server import background
 from tests.people import PASSWORD, Browser, Person, add_person, add_user, count, rows
 from tests.production import production, secure_browser
 
@@ -93,7 +94,7 @@ async def test_sessions_that_ended_are_removed(app: Quart, alice: Person) -> Non
     await expire(app, timedelta(seconds=1))
     bob = await add_person(app, "bob@example.com")
     async with app.app_context():
-        await housekeeping.clean_up()
+        await background.clean_up()
     assert [user for _, user in await rows(app, Session.id, Session.user_id)] == [bob.id]
 
 

@@ -1,0 +1,258 @@
+"""The API's description, OpenAPI 3.1, made of the declarations that check and answer.
+
+Nothing is described here that an operation or a shape says itself. Made when it is first asked
+for: a start does not wait for it.
+"""
+
+import hashlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+from quart import Blueprint, Quart, Response, current_app
+
+from service.api.bodies import JSON
+from service.api.conditions import not_modified
+from service.api.description.answers import (
+    good_answer,
+    not_modified_answer,
+    refusals,
+    refusing_answer,
+)
+from service.api.description.parameters import parameters
+from service.api.description.schemas import schemas
+from service.api.operations import Operation, operation
+from service.auth.sessions import cookie_name
+from service.security.same_origin import SAFE_METHODS
+from service.web.context import get_settings
+from service.web.errors import InvalidInput, Problem
+
+ADDRESS = "/api/v1/openapi.json"
+MAX_AGE = 300  # seconds; a release may change it
+
+blueprint = Blueprint("api_openapi", __name__, url_prefix=ADDRESS)
+
+_DESCRIPTION = """\
+The books you have read, for programs.
+
+Sign in with an access token, `Authorization: Bearer rl_…`, made on your profile page or by
+`POST /api/v1/tokens`. Scripts of this site's own pages may use the session's cookie instead.
+Bodies are JSON in UTF-8; a name or parameter that is not described here is refused. Times are in
+UTC. Every refusal is `application/problem+json` with a `code` that does not change, and the
+`request_id` that the service's log knows it by. An address that is used in another way than
+described answers 405, and says in `Allow` what it takes.
+"""
+
+
+class Route(NamedTuple):
+    """An operation at its address."""
+
+    path: str
+    method: str
+    view: Callable[..., Any]
+
+    @property
+    def declared(self) -> Operation:
+        """What it says of itself."""
+        found: Operation = self.view.operation  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.view.__name__
+
+    @property
+    def variables(self) -> list[str]:
+        """What stands in its path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+
+@blueprint.get("")
+@operation(
+    "Get this description",
+    None,
+    {200: dict},
+    conditional=True,
+    reason="made once",
+)
+async def get_description(body: None) -> Response:  # noqa: ARG001 - as every open operation
+    """OpenAPI 3.1, for programs that make clients or documentation."""
+    data, etag = _encoded()
+    caching = {"Cache-Control": f"public, max-age={MAX_AGE}"}
+    response = not_modified(etag) or Response(data, 200, {"ETag": etag}, content_type=JSON)
+    response.headers.update(caching)
+    return response
+
+
+def document() -> dict[str, Any]:
+    """The description of this application; not to be changed."""
+    kept = current_app.extensions
+    if "openapi" not in kept:
+        kept["openapi"] = _document(current_app)
+    found: dict[str, Any] = kept["openapi"]
+    return found
+
+
+def _encoded() -> tuple[bytes, str]:
+    kept = current_app.extensions
+    if "openapi.json" not in kept:
+        data = msgspec.json.encode(document())
+        kept["openapi.json"] = (data, f'"{hashlib.sha256(data).hexdigest()[:16]}"')
+    found: tuple[bytes, str] = kept["openapi.json"]
+    return found
+
+
+def routes(app: Quart) -> Iterator[Route]:
+    """Every operation of the application."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if hasattr(view, "operation"):
+            path = re.sub(r"<id:(\w+)>", r"{\1}", rule.rule)
+            [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            yield Route(path, method, view)
+
+
+def _document(app: Quart) -> dict[str, Any]:
+    found = list(routes(app))
+    shapes = _Shapes(found)
+    paths: dict[str, dict[str, Any]] = {}
+    shared: dict[str, Any] = {}
+    for route in found:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes, shared)
+    _add_links(found, paths)
+    modules = dict.fromkeys(route.view.__module__ for route in found)
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Readlog",
+            "version": "1",
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": _tag(module), "description": _summary(sys.modules[module].__doc__)}
+            for module in modules
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": shapes.components,
+            "responses": dict(sorted(shared.items())),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "rl_…",
+                    "description": "An access token, with the scopes that an operation names.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookie_name(),
+                    "description": "Of somebody who is signed in, for this site's own pages.",
+                },
+            },
+        },
+    }
+
+
+class _Shapes:
+    """The schemas of all shapes, by shape."""
+
+    def __init__(self, found: list[Route]) -> None:
+        kinds = [Problem, InvalidInput]
+        for route in found:
+            declared = route.declared
+            kinds += filter(None, (declared.query, declared.body, *declared.answers.values()))
+        kinds = list(dict.fromkeys(kinds))
+        plain, self.components = schemas(kinds, get_settings().password_min_length)
+        self._schemas = dict(zip(kinds, plain, strict=True))
+        # What is asked in an address is described there, field by field.
+        self.queries = {
+            shape: self.components.pop(shape.__name__)
+            for shape in {route.declared.query for route in found} - {None}
+            if shape is not None
+        }
+
+    def schema(self, shape: Any) -> dict[str, Any] | None:
+        """The schema of a shape, or None where there is none."""
+        return None if shape is None else self._schemas[shape]
+
+
+def _operation(route: Route, shapes: _Shapes, shared: dict[str, Any]) -> dict[str, Any]:
+    declared = route.declared
+    described: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": declared.summary,
+        "description": inspect.getdoc(route.view) or "",
+        "tags": [_tag(route.view.__module__)],
+        "security": _security(declared),
+        "parameters": parameters(declared, route.method, route.variables, shapes.queries),
+        "responses": {},
+    }
+    if declared.body is not None:
+        schema = shapes.schema(declared.body)
+        content = {"schema": schema, "example": declared.body.example}
+        described["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(declared.body_types, content),
+        }
+    if declared.counted:
+        described["x-rate-limits"] = [
+            {
+                "name": limit.name,
+                "counts": limit.counts,
+                "count": limit.count,
+                "seconds": limit.period,
+            }
+            for limit in declared.counted
+        ]
+    answers = described["responses"]
+    for status, shape in declared.answers.items():
+        answers[str(status)] = good_answer(declared, status, shape, shapes.schema(shape))
+    if declared.conditional and route.method in SAFE_METHODS:
+        answers["304"] = not_modified_answer()
+    refused = refusals(declared, route.method, route.variables)
+    for status, group in groupby(refused, key=lambda refusal: refusal.status):
+        name, answer = refusing_answer(declared, list(group))
+        shared[name] = answer
+        answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
+    return described
+
+
+def _security(declared: Operation) -> list[dict[str, list[str]]]:
+    if declared.scope is None:
+        return []
+    session: dict[str, list[str]] = {"session": []}
+    if declared.session_only:
+        return [session]
+    token = {"token": [declared.scope] if declared.scope else []}
+    return [token] if declared.token_only else [token, session]
+
+
+def _add_links(found: list[Route], paths: dict[str, dict[str, Any]]) -> None:
+    """From what makes a thing to what can be done with it."""
+    for maker in found:
+        if 201 not in maker.declared.answers:
+            continue
+        answer = paths[maker.path][maker.method.lower()]["responses"]["201"]
+        for route in found:
+            if re.fullmatch(re.escape(maker.path) + r"/{\w+}", route.path):
+                given = {route.variables[0]: "$response.body#/id"}
+                if "ETag" in answer["headers"] and route.method not in SAFE_METHODS:
+                    given["header.If-Match"] = "$response.header.ETag"
+                link = {"operationId": route.name, "parameters": given}
+                answer.setdefault("links", {})[route.name] = link
+
+
+def _tag(module: str) -> str:
+    return module.rpartition(".")[2]
+
+
+def _summary(text: str | None) -> str:
+    return (text or "").partition("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,273 @@
+"""Commands for operators: `readlog …`, or `quart --app service.app:create_app …`.
+
+They parse and tell; what they do is imported where it is done, because the application imports
+this module when it starts.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from quart import Quart
+from quart.cli import ScriptInfo, pass_script_info
+
+from service import migrations
+from service.cli.terminal import (
+    Command,
+    WrongUsageError,
+    read_password,
+    refusing,
+    say,
+    standard_output,
+    teller,
+    working,
+)
+from service.config import Settings
+from service.text.bidi import escaped
+
+if TYPE_CHECKING:
+    from service.cli.backup.format import Header, Progress
+    from service.cli.backup.reader import Contents
+
+EXIT = "Exit status: 0 done, 1 failed, 2 wrong configuration or usage."
+
+_password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+_progress = click.option(
+    "--progress", is_flag=True, help="Tell of progress even where standard error is no terminal."
+)
+
+
+def init_app(app: Quart) -> None:
+    """Add the commands to the application's."""
+    for command in COMMANDS:
+        app.cli.add_command(command)
+
+
+@click.command(
+    "init_db", cls=Command, epilog=EXIT, short_help="Bring the database to the newest schema."
+)
+@click.option("--reset", is_flag=True, help="Delete everything first. Asks before it does.")
+@pass_script_info
+def init_db(info: ScriptInfo, reset: bool) -> None:
+    """Bring the database to the newest schema; nothing that is stored is lost."""
+    settings = _settings(info)
+    if reset:
+        _confirm_deletion(settings)
+    with refusing():
+        revision = asyncio.run(_migrate(settings, reset=reset))
+    say(f"The database is at revision {revision}.")
+
+
+async def _migrate(settings: Settings, *, reset: bool) -> str:
+    if reset:
+        await migrations.reset(settings)
+    return await migrations.upgrade(settings)
+
+
+@click.command(
+    "check-config",
+    cls=Command,
+    short_help="Say what is wrong or risky; change nothing.",
+    epilog="Exit status: 0 fine, 1 risky or the database cannot be reached, 2 wrong.",
+)
+def check_config() -> None:
+    """Say what is wrong or risky about the settings and the database; change nothing.
+
+    Each line begins with its level: error (on standard error), warning (to be mended), notice (to
+    be known) or ok. No secret is told.
+    """
+    from service.cli import checks
+    from service.config.inspection import is_on_render, read_settings
+
+    settings = read_settings()
+    if not isinstance(settings, Settings):
+        for wrong in settings:
+            say(f"error: {wrong}", err=True)
+        raise click.exceptions.Exit(2)
+    findings = list(checks.risks(settings, on_render=is_on_render()))
+    with working():
+        findings += asyncio.run(checks.database_risks(settings))
+    for finding in findings:
+        say(str(finding), err=finding.level == "error")
+    if any(finding.wrong_setting for finding in findings):
+        raise click.exceptions.Exit(2)
+    if any(finding.level in ("error", "warning") for finding in findings):
+        raise click.exceptions.Exit(1)
+    say(f"ok: nothing wrong or risky: {settings.config_type}, {settings.database.display}")
+
+
+@click.command("create-user", cls=Command, epilog=EXIT, short_help="Make an account.")
+@click.argument("email")
+@_password_stdin
+@pass_script_info
+def create_user(info: ScriptInfo, email: str, password_stdin: bool) -> None:
+    """Make an account for EMAIL, by the rules that people register by.
+
+    Asks for the password twice, and does not show it.
+    """
+    from service.cli import accounts as operators
+
+    settings, password = _settings(info), read_password(from_stdin=password_stdin)
+    with working():
+        address = asyncio.run(operators.create_user(settings, email, password))
+    say(f"There is an account for {address} now.")
+
+
+@click.command(
+    "set-password", cls=Command, epilog=EXIT, short_help="Give an account another password."
+)
+@click.argument("email")
+@_password_stdin
+@pass_script_info
+def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
+    """Give the account of EMAIL another password; end its sessions, revoke its access tokens.
+
+    Asks for the password twice, and does not show it; the rules are those of registering.
+    """
+    from service.cli import accounts as operators
+
+    settings, password = _settings(info), read_password(from_stdin=password_stdin)
+    with working():
+        address, ended = asyncio.run(operators.set_password(settings, email, password))
+    say(f"{address} has the new password; sessions ended: {ended}.")
+
+
+@click.command("backup", cls=Command, epilog=EXIT, short_help="Write all data to a file.")
+@click.argument("file")
+@_progress
+@pass_script_info
+def backup(info: ScriptInfo, file: str, progress: bool) -> None:
+    """Write all data to FILE, or to standard output for -.
+
+    Accounts, books and sessions as they are at one moment, while the service goes on; the counts
+    of rate limits are left out. FILE is packed where its name ends in .gz, readable for its owner
+    only, and replaced only by one that is whole. It moves between SQLite and PostgreSQL.
+    """
+    from service.cli.backup import files, writer
+
+    settings, tell = _settings(info), teller(wanted=progress)
+    with working():
+        if file == "-":
+            with standard_output() as stream:
+                asyncio.run(writer.back_up(settings, stream, tell))
+            return
+        with files.replacing(Path(file)) as stream:
+            written = asyncio.run(writer.back_up(settings, stream, tell))
+    say(f"Written to {file}: {_in_words(written)}.")
+
+
+@click.command(
+    "restore",
+    cls=Command,
+    short_help="Fill the database from a file.",
+    epilog=f"{EXIT} With --verify, a difference after restoring is 1.",
+)
+@click.argument("file")
+@click.option("--verify", is_flag=True, help="Compare FILE with what is stored afterwards.")
+@click.option("--file-only", is_flag=True, hidden=True)
+@click.option("--replace", is_flag=True, help="Delete what is stored first. Asks before it does.")
+@click.option("--yes", is_flag=True, help="With --replace: do not ask.")
+@_progress
+@pass_script_info
+def restore(
+    info: ScriptInfo,
+    file: str,
+    verify: bool,
+    file_only: bool,
+    replace: bool,
+    yes: bool,
+    progress: bool,
+) -> None:
+    """Fill the database from FILE, or from standard input for -, as `backup` has written it.
+
+    The database must be at the newest schema, and empty unless --replace is given. All is put
+    into it or, where FILE is damaged, truncated or of another schema, nothing. Stop the service
+    first.
+    """
+    if file_only:  # of `restore --verify`, which compared and restored nothing
+        raise WrongUsageError("--file-only goes with `compare`: readlog compare FILE --file-only")
+    if yes and not replace:
+        raise WrongUsageError("--yes goes with --replace")
+    if replace and file == "-" and not yes:
+        raise WrongUsageError("--replace needs --yes where FILE is -: there is nobody to ask")
+    settings, tell = _settings(info), teller(wanted=progress)
+    if replace and not yes:
+        _confirm_deletion(settings)
+    from service.cli.backup import files, restoring
+
+    with working(), files.opened(file) as stream:
+        header, restored = asyncio.run(restoring.restore(settings, stream, tell, replace=replace))
+    say(f"Restored from {file}: {_in_words(_rows_of(restored))}.")
+    if verify:
+        _compare(settings, header, restored, tell)
+
+
+@click.command(
+    "compare",
+    cls=Command,
+    short_help="Compare a file with what is stored.",
+    epilog=f"{EXIT} A file that is damaged, or not what is stored, is 1.",
+)
+@click.argument("file")
+@click.option("--file-only", is_flag=True, help="Only say whether FILE is whole.")
+@_progress
+@pass_script_info
+def compare(info: ScriptInfo, file: str, file_only: bool, progress: bool) -> None:
+    """Compare FILE, or standard input for -, with what is stored; change nothing.
+
+    FILE is one that `backup` has written. With --file-only no database is needed.
+    """
+    from service.cli.backup import comparing, files
+
+    settings, tell = _settings(info), teller(wanted=progress)
+    with working(), files.opened(file) as stream:
+        header, dumped = comparing.read_contents(stream, tell)
+    _tell_of_dump(header, dumped)
+    if not file_only:
+        _compare(settings, header, dumped, tell)
+
+
+def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Progress") -> None:
+    """Tell of each table; exit status 1 where one differs."""
+    from service.cli.backup import comparing
+
+    with working():
+        stored = asyncio.run(comparing.stored_contents(settings, header, tell))
+    for table, content in dumped.items():
+        same = "same" if stored[table] == content else "different"
+        say(f"{same}: {table}: {content.rows} rows in the dump, {stored[table].rows} stored")
+    if stored != dumped:
+        raise click.ClickException("what is stored differs from the dump")
+
+
+def _tell_of_dump(header: "Header", dumped: "Contents") -> None:
+    release = f"{header.version} {header.release}".strip()
+    written = f"{header.written_at:%Y-%m-%dT%H:%M:%SZ}"
+    say(
+        f"whole: written {written} by release {release} at revision {header.revision}:"
+        f" {_in_words(_rows_of(dumped))}"
+    )
+
+
+def _settings(info: ScriptInfo) -> Settings:
+    settings: Settings = info.load_app().extensions["settings"]
+    return settings
+
+
+def _confirm_deletion(settings: Settings) -> None:
+    where = escaped(settings.database.display)
+    click.confirm(f"Delete all accounts and books in {where}?", abort=True)
+
+
+def _rows_of(contents: "Contents") -> dict[str, int]:
+    return {table: content.rows for table, content in contents.items()}
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{table} {rows}" for table, rows in counts.items())
+
+
+COMMANDS = (init_db, check_config, create_user, set_password, backup, restore, compare)

@@ -1,0 +1,1 @@
+"""Rate limits: the buckets in the database, and the decorators for views."""

@@ -1,0 +1,206 @@
+"""How often something may be done, and the decorators that say so of each view.
+
+Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF drafts them
+(draft-ietf-httpapi-ratelimit-headers-10).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import wraps
+from typing import Any, TypeVar
+
+from quart import Quart, current_app, g, request
+from quart.typing import ResponseTypes
+from werkzeug.exceptions import HTTPException
+
+from service import db
+from service.exceptions import (
+    DatabaseUnavailableError,
+    ServiceError,
+    TooManyRequestsError,
+    TryLaterError,
+    whole_seconds,
+)
+from service.limits import buckets as limits
+from service.limits.buckets import Bucket, Limit, Standings
+from service.security.client_address import client_address, limit_key
+from service.web.context import get_settings, get_warnings
+from service.web.routing import is_for_programs
+
+View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+
+# Failures only: a sign-in that succeeds is given back. Ten in five minutes is PyPI's bound for an
+# account; an address may stand for an office full of people.
+LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300, "wrong passwords")
+LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
+REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
+WRITES_PER_USER = Limit("write-user", 300, 60)
+# Of tokens and sessions: for each token, and for all sessions of a person. By itself, because
+# whoever has stolen a token must not keep its owner from ending it.
+REVOCATIONS = Limit("revoke", 300, 60)
+_PAUSES = (0, 1, 2, 4, 8)  # seconds before each try to give back an attempt
+
+
+def init_app(app: Quart) -> None:
+    """Tell programs how they stand."""
+
+    @app.after_request
+    async def tell(response: ResponseTypes) -> ResponseTypes:
+        standings = _standings().values()
+        if standings and is_for_programs(request.path):
+            response.headers["RateLimit-Policy"] = ", ".join(
+                f'"{limit.name}";q={limit.count};w={limit.period:g}' for limit, _, _ in standings
+            )
+            response.headers["RateLimit"] = ", ".join(
+                f'"{limit.name}";r={left};t={whole_seconds(reset)}'
+                for limit, left, reset in standings
+            )
+        return response
+
+
+def per_user(limit: Limit) -> Callable[[View], View]:
+    """Count each call of a view that is for signed-in people (this goes below `login_required`)."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            await take(limit.of(str(kwargs["user"].id)))
+            return await view(*args, **kwargs)
+
+        return limited_inside(limit)(wrapped)  # type: ignore[return-value]
+
+    return decorate
+
+
+def limited_inside(*limits: Limit) -> Callable[[View], View]:
+    """Mark a view that counts by itself."""
+
+    def decorate(view: View) -> View:
+        view.limit = ", ".join(limit.name for limit in limits)  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def unlimited(reason: str) -> Callable[[View], View]:
+    """Mark a view as not counted, and say why; a test finds views with neither mark."""
+
+    def decorate(view: View) -> View:
+        view.limit = f"none: {reason}"  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+async def take(*buckets: Bucket, cost: int = 1) -> None:
+    """Count an attempt in each bucket, as `cost` attempts. Raises TooManyRequestsError."""
+    if get_settings().rate_limits:
+        async with db.read() as connection:
+            await limits.take(connection, *buckets, cost=cost, standings=_standings())
+
+
+async def take_more(bucket: Bucket, cost: int) -> None:
+    """Count an attempt that `take` has counted already as `cost` attempts more.
+
+    Raises TooManyRequestsError; then nothing of the attempt is counted.
+    """
+    if cost:
+        try:
+            await take(bucket, cost=cost)
+        except TooManyRequestsError:
+            await give_back(bucket)
+            raise
+
+
+async def give_back(*buckets: Bucket, cost: int = 1) -> None:
+    """Uncount an attempt that turned out to be a good one; later, where that fails now."""
+    if not get_settings().rate_limits or not cost:
+        return
+    left = list(buckets)
+    try:
+        async with db.read() as connection:
+            while left:
+                await limits.give_back(connection, left[0], cost=cost, standings=_standings())
+                del left[0]
+    except DatabaseUnavailableError:
+        _give_back_beside(left, cost)
+    except asyncio.CancelledError:
+        _give_back_beside(left, cost)
+        raise
+
+
+@asynccontextmanager
+async def counted(*buckets: Bucket) -> AsyncIterator[None]:
+    """Count an attempt in each bucket, unless the block fails for a reason of ours.
+
+    Raises TooManyRequestsError.
+    """
+    for number, bucket in enumerate(buckets):
+        async with not_counting_failures(*buckets[:number]):
+            await take(bucket)
+    async with not_counting_failures(*buckets):
+        yield
+
+
+@asynccontextmanager
+async def not_counting_failures(*buckets: Bucket, cost: int = 1) -> AsyncIterator[None]:
+    """Uncount what was counted for the block where it fails for a reason of ours.
+
+    A wrong password or a malformed request is the caller's. A database that does not answer, an
+    overload, a stop of this process and any error that nobody foresaw are ours. So is another
+    limit that is full, since that attempt came to nothing.
+    """
+    try:
+        yield
+    except (DatabaseUnavailableError, asyncio.CancelledError):
+        _give_back_beside(buckets, cost)
+        raise
+    except Exception as error:
+        if not _is_of_caller(error):
+            await give_back(*buckets, cost=cost)
+        raise
+
+
+def _give_back_beside(buckets: Sequence[Bucket], cost: int) -> None:
+    """Uncount beside the request, which cannot wait for the database to answer again."""
+    if get_settings().rate_limits and cost:
+        for bucket in buckets:
+            current_app.add_background_task(_give_back_later, bucket, cost)
+
+
+def _is_of_caller(error: BaseException) -> bool:
+    if isinstance(error, TryLaterError):
+        return False
+    return isinstance(error, ServiceError | HTTPException)
+
+
+async def _give_back_later(bucket: Bucket, cost: int) -> None:
+    """Uncount as soon as the database answers. A limit forgets by itself what is older."""
+    for pause in _PAUSES:
+        await asyncio.sleep(pause)
+        with suppress(DatabaseUnavailableError):
+            async with db.read() as connection:
+                await limits.give_back(connection, bucket, cost=cost)
+            return
+
+
+def _standings() -> Standings:
+    """How the client of this request stands with each limit that it was counted against."""
+    standings: Standings = g.setdefault("standings", {})
+    return standings
+
+
+def client_key() -> str:
+    """Whom a limit per client address counts for this request."""
+    settings = get_settings()
+    client = client_address(
+        request.remote_addr or "",
+        request.headers,
+        header=settings.client_ip_header,
+        trusted_hops=settings.trusted_proxy_hops,
+    )
+    if client.problem is not None:
+        message = f"clients are counted by their proxy's address: {client.problem}"
+        get_warnings().warn(__name__, message)
+    return limit_key(client.address)

@@ -1,0 +1,71 @@
+"""Which revisions there are, and which one a database has; without Alembic, slow to import."""
+
+import logging
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.db.failures import is_missing_table
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+ALEMBIC_INI = ROOT / "alembic.ini"
+VERSIONS = ROOT / "alembic" / "versions"
+BASELINE = "baseline"
+
+_IDS = re.compile(
+    r'^revision: str = "(?P<id>\w+)"\ndown_revision: str \| None = (?:"(?P<down>\w+)"|None)$', re.M
+)
+
+
+class SchemaError(Exception):
+    """The schema cannot be brought to head; the text is one line that tells an operator why."""
+
+
+class WrongSettingError(SchemaError):
+    """DATABASE_URL, or a variable or file that goes with it, must be changed: exit status 2."""
+
+
+@cache
+def parents() -> Mapping[str, str | None]:
+    """Every revision and the one before it, read from the first lines of the files."""
+    matches = (_IDS.search(path.read_text("utf-8")) for path in VERSIONS.glob("*.py"))
+    return {match["id"]: match["down"] for match in matches if match}
+
+
+@cache
+def head() -> str:
+    """The newest revision. Raises SchemaError where two claim to be it."""
+    heads = parents().keys() - set(parents().values())
+    if len(heads) != 1:
+        raise SchemaError(f"alembic/versions must have one head, not {len(heads)}")
+    return heads.pop()
+
+
+async def current_revision(connection: AsyncConnection) -> str | None:
+    """The database's revision, or None where it has none; one query.
+
+    Where the version table is missing, the connection's transaction is rolled back.
+    """
+    try:
+        rows = await connection.scalars(text("SELECT version_num FROM alembic_version"))
+    except DBAPIError as error:
+        if not is_missing_table(error):
+            raise
+        await connection.rollback()
+        return None
+    versions = rows.all()
+    return str(versions[0]) if len(versions) == 1 else None
+
+
+def log_step(*, step: Any, **_: Any) -> None:
+    """Alembic's callback: one line for each revision, just before it is committed."""
+    way = "up to" if step.is_upgrade else "down from"
+    logger.info("schema: %s %s", way, step.up_revision_id)

@@ -1,0 +1,102 @@
+"""Is it alive (/livez), can it work (/readyz), and what is it (/status)."""
+
+import asyncio
+
+from quart import Blueprint, Response, send_from_directory
+from sqlalchemy import text
+
+from service import db, migrations
+from service.auth import current_user, public
+from service.exceptions import DatabaseUnavailableError
+from service.limits.views import unlimited
+from service.server import readiness
+from service.web import pages
+from service.web.context import get_settings
+from service.web.errors import note_failure
+
+READY_TIMEOUT = 1.5  # seconds; the contract gives /readyz two
+
+blueprint = Blueprint("status", __name__)
+
+_TABLES = {
+    "postgresql": text(
+        "SELECT to_regclass('users') IS NOT NULL AS users,"
+        " to_regclass('books') IS NOT NULL AS books"
+    ),
+    "sqlite": text(
+        "SELECT count(*) FILTER (WHERE name = 'users') AS users,"
+        " count(*) FILTER (WHERE name = 'books') AS books"
+        " FROM sqlite_master WHERE type = 'table'"
+    ),
+}
+
+
+@blueprint.get("/livez")
+@public
+@unlimited("a probe, touches nothing")
+async def livez() -> Response:
+    """The process answers; whether the database does is not asked."""
+    return _probe("ok", 200)
+
+
+@blueprint.get("/readyz")
+@public
+@unlimited("a probe, one statement; the trial beside it runs once in some seconds at most")
+async def readyz() -> Response:
+    """The database answers too, in time, and gives the service what it needs."""
+    try:
+        await _check_in_time()
+    except DatabaseUnavailableError as error:
+        note_failure(error)
+        return _probe("unavailable", 503)
+    return _probe("ok", 200)
+
+
+@blueprint.get("/status")
+@public
+@unlimited("at most three small statements")
+async def status() -> Response:
+    """Tell people and operators what runs here, without a secret or an address."""
+    settings = get_settings()
+    async with db.read() as connection:
+        tables = (await connection.execute(_TABLES[connection.dialect.name])).one()
+        revision = await migrations.current_revision(connection)
+    await current_user()
+    head = migrations.head()
+    checks = [
+        ("Web application", "Active", True),
+        ("Configuration type", settings.config_type, None),
+        ("Database initialized", _yes(revision is not None), revision is not None),
+        ("Table users created", _yes(tables.users), bool(tables.users)),
+        ("Table books created", _yes(tables.books), bool(tables.books)),
+        ("Schema revision", revision or "none", revision == head),
+        ("Release", settings.release or "not told", None),
+    ]
+    return pages.render("status.html", section="status", checks=checks)
+
+
+@blueprint.get("/favicon.ico")
+@public
+@unlimited("a static file")
+async def favicon() -> Response:
+    """What browsers ask for without being told to."""
+    return await send_from_directory(pages.STATIC_FOLDER, "favicon.ico")
+
+
+async def _check_in_time() -> None:
+    try:
+        async with asyncio.timeout(READY_TIMEOUT):
+            await readiness.check()
+    except TimeoutError as error:
+        raise DatabaseUnavailableError from error
+
+
+def _probe(state: str, code: int) -> Response:
+    response = Response(f'{{"status":"{state}"}}', code, content_type="application/json")
+    if code == 503:
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+def _yes(value: object) -> str:
+    return "Yes" if value else "No"

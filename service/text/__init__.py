@@ -1,0 +1,1 @@
+"""Texts of people: which are visible, and how they stand inside a sentence."""

@@ -1,0 +1,135 @@
+"""Pages of access tokens: the list with its form, the one just made, and revoking."""
+
+from quart import Blueprint, Response, flash, request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service import db
+from service.auth import SignedInUser, login_required, login_required_to_read
+from service.exceptions import InvalidInputError
+from service.idempotency import SentBeforeError
+from service.limits.views import REVOCATIONS, limited_inside, per_user, unlimited
+from service.shapes import Form, check
+from service.text.visible import visible_or
+from service.tokens import rules as tokens
+from service.tokens.rules import MAX_TOKENS, TokenNotFoundError, TooManyTokensError
+from service.users.accounts import WrongCredentialsError
+from service.users.forms import Scope, TokenForm
+from service.users.verification import LIMITS, verified
+from service.web import pages
+from service.web.submissions import Submission
+
+PROBLEM = "The token was not made"
+# What a token may do, in a few words and in a sentence.
+SCOPE_WORDS: dict[Scope, tuple[str, str]] = {
+    "books:read": ("Read your books", "It can see every book on your list."),
+    "books:write": ("Change your books", "It can add, edit and delete books."),
+    "account:read": (
+        "Read your account",
+        "It can see your e-mail address, your tokens and when you signed in.",
+    ),
+    "account:write": (
+        "Change your account",
+        "It can revoke tokens, sign you out and delete your account for good.",
+    ),
+}
+LIFETIMES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "1 year"}
+
+blueprint = Blueprint("tokens", __name__, url_prefix="/profile/tokens")
+
+
+@blueprint.get("")
+@login_required_to_read
+@unlimited("two statements, at most 100 rows")
+async def list_tokens(user: SignedInUser, connection: AsyncConnection) -> Response:
+    """Show the tokens that can be used, and a form to make one."""
+    found = await tokens.list_tokens(connection, user.id)
+    form = Form({"scopes": ["books:read"], "days": "90"})
+    return _page(
+        "users/tokens.html",
+        tokens=found,
+        max_tokens=MAX_TOKENS,
+        form=form,
+        lifetimes=LIFETIMES,
+    )
+
+
+@blueprint.post("")
+@login_required
+@limited_inside(*LIMITS)
+async def make_token(user: SignedInUser) -> Response:
+    """Make a token for whoever proves again who they are; its text is in this answer alone."""
+    texts = await request.form
+    values = {**texts.to_dict(), "scopes": texts.getlist("scopes")}
+    try:
+        wanted = check(
+            TokenForm, {name: values.get(name, "") for name in TokenForm.__struct_fields__}
+        )
+        submission = Submission.of(user.id, texts, wanted.wish)
+        async with (
+            submission.once(),
+            verified(user.email, wanted.password) as (session, account),
+        ):
+            if account.id != user.id:  # the address has become another person's since
+                raise WrongCredentialsError("Incorrect login credentials.")
+            made = await tokens.make_token(session, user.id, wanted.wish)
+            await submission.keep(session, made.row.id)
+    except InvalidInputError as error:
+        return _form_page(Form.refused(values, error, PROBLEM), 422)
+    except WrongCredentialsError:
+        errors = {"password": "This is not the password of your account."}
+        return _form_page(Form(values, errors, PROBLEM), 401)
+    except TooManyTokensError as error:
+        return _form_page(Form(values, problem=str(error)), 409)
+    except SentBeforeError as before:
+        await flash(await _words_for_repeat(user.id, before.made), "info")
+        return pages.redirect("/profile/tokens")
+    return _page("users/token_made.html", 201, text=made.text, token=made.row)
+
+
+@blueprint.get("/<id:token_id>/revoke")
+@login_required_to_read
+@unlimited("reads one row")
+async def revoke_token_form(
+    user: SignedInUser, connection: AsyncConnection, token_id: int
+) -> Response:
+    """Ask before revoking: a link must not do it."""
+    token = await tokens.get_token(connection, user.id, token_id)
+    return _page("users/token_revoke.html", token=token)
+
+
+@blueprint.post("/<id:token_id>/revoke")
+@login_required
+@per_user(REVOCATIONS)
+async def revoke_token(user: SignedInUser, token_id: int) -> Response:
+    """End a token at once."""
+    async with db.transaction() as session:
+        name = await tokens.revoke_token(session, user.id, token_id)
+    told = visible_or(name, "no visible name")
+    await flash(pages.sentence("Token ({}) was revoked!", told), "success")
+    return pages.redirect("/profile/tokens")
+
+
+async def _words_for_repeat(owner: int, token_id: int) -> str:
+    """The token's text cannot be shown again: nobody knows it any more."""
+    try:
+        async with db.read() as connection:
+            await tokens.get_token(connection, owner, token_id)
+    except TokenNotFoundError:
+        return (
+            "This form was sent before. The token that it made was revoked meanwhile, so no token"
+            " was made now."
+        )
+    return (
+        "This form was sent twice and made one token. Its text was in the first answer: "
+        "if you did not see it, revoke the token and make another."
+    )
+
+
+def _form_page(form: Form, status: int) -> Response:
+    return _page("users/token_form_page.html", status, form=form, lifetimes=LIFETIMES)
+
+
+def _page(template: str, status: int = 200, **context: object) -> Response:
+    return pages.render(
+        template, status=status, section="profile", scope_words=SCOPE_WORDS, **context
+    )

@@ -1,0 +1,225 @@
+"""Turns every exception into an answer: a page, or problem+json (RFC 9457) for programs.
+
+Neither ever shows a trace, a statement, a path or a version.
+"""
+
+import errno
+import json
+import logging
+from http import HTTPStatus
+
+import msgspec
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException, NotFound
+
+from service.auth import forget_user, look_up_user
+from service.db.explanations import explain, kind_of
+from service.db.failures import Meaning, UnusableDatabaseError, meaning_of
+from service.exceptions import (
+    ChangedMeanwhileError,
+    ConflictError,
+    CrossSiteError,
+    FieldError,
+    InsufficientScopeError,
+    InvalidInputError,
+    NotAuthenticatedError,
+    NotFoundError,
+    ServiceError,
+    TooManyRequestsError,
+    TryLaterError,
+)
+from service.logs import new_request_id, request_id
+from service.security.headers import HEADERS
+from service.web import pages
+from service.web.context import get_warnings
+from service.web.routing import is_for_programs
+
+PROBLEM = "application/problem+json"
+
+_STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
+    (NotAuthenticatedError, 401),
+    (InsufficientScopeError, 403),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (ChangedMeanwhileError, 412),
+    (CrossSiteError, 403),
+    (InvalidInputError, 422),
+    (TooManyRequestsError, 429),
+    (TryLaterError, 503),
+)
+
+# Python 3.13 has other names for these; a code and a title must not depend on that.
+_NAMES = {
+    413: ("REQUEST_ENTITY_TOO_LARGE", "Request Entity Too Large"),
+    414: ("REQUEST_URI_TOO_LONG", "Request-URI Too Long"),
+    422: ("UNPROCESSABLE_ENTITY", "Unprocessable Entity"),
+}
+
+# What people can do about it, for those statuses that the person in front of a page meets.
+DETAILS = {
+    400: "The request could not be understood, so nothing was changed.",
+    401: "Please sign in first.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address. It may have been deleted, or the link is wrong.",
+    405: "This address cannot be used in that way.",
+    406: "This address has only JSON to give.",
+    408: "The request took too long to arrive.",
+    413: "That is more than this service accepts at once. Nothing was changed.",
+    414: "The address is too long.",
+    415: "This address does not take that kind of content.",
+    422: "Some of what was sent cannot be accepted. Nothing was changed.",
+    429: "That was tried too often. Please wait a little.",
+    431: "The request's headers are too large.",
+    500: "Something went wrong on our side. It has been noted, and nothing of yours is lost.",
+    503: "The service cannot answer at the moment. Please try again shortly.",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request was refused (RFC 9457). `code` stays the same from release to release."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+class InvalidInput(Problem, frozen=True, kw_only=True):
+    """The same, with everything that is wrong with what was sent."""
+
+    errors: tuple[FieldError, ...]
+
+
+def init_app(app: Quart) -> None:
+    """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.register_error_handler(ServiceError, _answer_refusal)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unforeseen)
+
+
+def note_failure(error: ServiceError, what: str | None = None) -> None:
+    """Log why requests, or `what` else is named, are refused, once a minute for each reason.
+
+    The reason says all where the database refuses us; else a traceback says what was under way.
+    """
+    cause, what = error.__cause__, what or error.code
+    if cause is None:
+        get_warnings().warn(__name__, what)
+        return
+    lasting = meaning_of(cause) in (Meaning.REFUSED, Meaning.SETTING)
+    known = lasting or isinstance(cause, UnusableDatabaseError)
+    get_warnings().warn(
+        __name__,
+        f"{what}: {explain(cause)}",
+        reason=f"{what}: {kind_of(cause)}",
+        error=None if known else cause,
+    )
+
+
+def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The body and the headers with which a server refuses what is no HTTP; that is logged."""
+    identifier = new_request_id()
+    token = request_id.set(identifier)
+    _logger().info("refused what is no request")
+    body = json.dumps(msgspec.to_builtins(_told(400, title_of(400), detail, code_of(400)))).encode()
+    request_id.reset(token)
+    headers = {
+        "Content-Type": PROBLEM,
+        "Content-Length": str(len(body)),
+        "X-Request-ID": identifier,
+        **HEADERS,
+    }
+    return body, [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def status_of(kind: type[ServiceError]) -> int:
+    """The status that a refusal is answered with."""
+    return next((code for known, code in _STATUSES if issubclass(kind, known)), 400)
+
+
+def code_of(status: int) -> str:
+    """The code of what HTTP alone refuses."""
+    return _NAMES[status][0] if status in _NAMES else HTTPStatus(status).name
+
+
+def title_of(status: int) -> str:
+    """What a status means."""
+    return _NAMES[status][1] if status in _NAMES else HTTPStatus(status).phrase
+
+
+async def _answer_refusal(error: ServiceError) -> Response:
+    status = status_of(type(error))
+    if status >= 500:  # what a client did wrong is no news for the operator
+        note_failure(error)
+    response = await _answer(status, str(error), error.code, error)
+    if isinstance(error, TryLaterError):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotAuthenticatedError):
+        response.headers["WWW-Authenticate"] = error.challenge
+    if isinstance(error, InsufficientScopeError):
+        scope = f', scope="{error.scope}"' if error.scope else ""
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope"{scope}'
+    return response
+
+
+async def _answer_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    own_words = error.description if "description" in vars(error) else None
+    response = await _answer(status, own_words or DETAILS.get(status, ""), code_of(status))
+    for name, value in error.get_headers():
+        if name in ("Allow", "WWW-Authenticate", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+async def _answer_unforeseen(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return await _answer_http(NotFound())  # asked for as a static file
+    _logger().error("unforeseen error", exc_info=error)
+    return await _answer(500, DETAILS[500], "INTERNAL_SERVER_ERROR")
+
+
+async def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
+    title = title_of(status)
+    if is_for_programs(request.path):
+        return _problem(status, title, detail, code, error)
+    if isinstance(error, NotAuthenticatedError):
+        forget_user()
+    # An answer of 5xx asks for nothing more: the database may be what is away or overloaded.
+    await look_up_user(ask_database=status < 500)
+    return pages.render(
+        "errors/error.html",
+        status=status,
+        title=title,
+        detail=detail,
+        request_id=request_id.get(),
+        retry_after=error.retry_after if isinstance(error, TryLaterError) else None,
+    )
+
+
+def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
+    told = msgspec.to_builtins(_told(status, title, detail, code))
+    if isinstance(error, InvalidInputError):
+        told["errors"] = msgspec.to_builtins(error.errors)
+    # The standard library's: msgspec fails for half of a surrogate pair. No message should hold
+    # one (`service.shapes.storable`), and no refusal may become a 500 over it.
+    body = json.dumps(told)
+    return Response(body, status, content_type=PROBLEM)
+
+
+def _told(status: int, title: str, detail: str, code: str) -> Problem:
+    return Problem(
+        type="about:blank",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id.get(),
+    )
+
+
+def _logger() -> logging.Logger:
+    return logging.getLogger(__name__)

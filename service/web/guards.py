@@ -1,0 +1,206 @@
+"""What every request must pass before a view sees it: size, host, scheme, origin, form."""
+
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from quart import Quart, Request, Response, g, request
+from quart.formparser import FormDataParser
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+    UnsupportedMediaType,
+)
+
+from service.asgi import Scope
+from service.auth.sessions import session_token
+from service.auth.tokens import bearer_token
+from service.config import Settings
+from service.exceptions import CrossSiteError
+from service.security.same_origin import SAFE_METHODS, is_same_origin
+from service.shapes import is_storable
+from service.web import pages
+from service.web.connection import Body, BodyRequest
+from service.web.routing import is_for_programs
+
+MAX_BODY = 64 * 1024  # bytes; the largest form is about 10 kB
+MAX_ADDRESS = 8 * 1024  # bytes of path and query
+MAX_HEADERS = 32 * 1024  # bytes of names and values
+MAX_HEADER_COUNT = 100
+MAX_FORM_FIELDS = 50
+HTTPS_ONLY = "This service is to be used by HTTPS only."
+BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
+# What means one thing: of two, a proxy may have looked at the other one.
+_SINGLE = ("Authorization", "Content-Type", "Idempotency-Key")
+PROBES = frozenset({"/livez", "/readyz"})
+
+
+def init_app(app: Quart, settings: Settings) -> None:
+    """Check each request, in this order; what is refused is answered by `service.web.errors`."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.request_class = FormRequest
+
+    @app.before_request
+    async def guard() -> Response | None:
+        # Looked up once: each use of Quart's name for it is a search.
+        answer = _guard(cast(Any, request)._get_current_object(), settings)
+        g.passed_guards = True
+        return answer
+
+
+def _guard(request: Request, settings: Settings) -> Response | None:
+    if request.path in PROBES:
+        return None
+    _check_size(request)
+    _check_address(request)
+    _check_host(request, settings)
+    for name in _SINGLE:
+        if len(request.headers.getlist(name)) > 1:
+            raise BadRequest(f"A request must have one {name} at most.")
+    if _came_by_http(request, settings):
+        return _to_https(request, settings)
+    if request.method not in SAFE_METHODS:
+        _check_origin(request, settings)
+    return None
+
+
+def plain_headers(scope: Scope, settings: Settings) -> dict[bytes, bytes] | None:
+    """The headers of a GET that passes everything here, for who does without a `Request`.
+
+    None for whatever has to be looked at properly; most of that passes, too.
+    """
+    headers, host = dict(scope["headers"]), b""
+    ordinary = (
+        len(headers) == len(scope["headers"])
+        and len(headers) <= MAX_HEADER_COUNT
+        and sum(map(len, headers)) + sum(map(len, headers.values())) <= MAX_HEADERS
+        and len(scope["raw_path"]) + len(scope["query_string"]) <= MAX_ADDRESS
+        and headers.get(b"x-forwarded-proto", b"https") == b"https"
+        and (host := headers.get(b"host", b""))
+        and not scope.get("root_path")
+    )
+    named = not _is_bound(settings) or host.decode("latin1") in settings.allowed_hosts
+    return headers if ordinary and named else None
+
+
+def _is_bound(settings: Settings) -> bool:
+    """Whether there are names under which alone the service answers."""
+    return settings.config_type != "development" and bool(settings.allowed_hosts)
+
+
+def _check_size(request: Request) -> None:
+    scope = request.scope
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS:
+        raise RequestURITooLarge("The address is too long.")
+    headers = list(scope["headers"])
+    if (
+        len(headers) > MAX_HEADER_COUNT
+        or sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS
+    ):
+        raise RequestHeaderFieldsTooLarge("The request's headers are too large.")
+
+
+def _check_address(request: Request) -> None:
+    """RFC 3986 addresses are ASCII. Of HTTP/2, hypercorn passes any bytes on; Quart fails there."""
+    scope = request.scope
+    if not (scope["raw_path"].isascii() and scope["query_string"].isascii()):
+        raise BadRequest("An address is in ASCII: write other characters with percent signs.")
+
+
+def _check_host(request: Request, settings: Settings) -> None:
+    """Quart does not: an answer to any Host would let others' names lead to us.
+
+    Two of them, or none, are malformed (RFC 9112, 3.2): a proxy may have read the other one.
+    """
+    hosts = request.headers.getlist("Host")
+    if len(hosts) > 1 or (not hosts and request.http_version == "1.1"):
+        raise BadRequest("A request must name one host.")
+    if not _is_bound(settings):
+        return
+    if request.host.lower().removesuffix(":443") not in settings.allowed_hosts:
+        raise BadRequest("This service does not answer under that host name.")
+
+
+def _came_by_http(request: Request, settings: Settings) -> bool:
+    """Whether the proxy says that the person's browser did not use HTTPS."""
+    forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+    return settings.secure_cookies and forwarded == "http"
+
+
+def _to_https(request: Request, settings: Settings) -> Response:
+    """Pages are there under HTTPS too; a program that sent its token in the clear must notice.
+
+    A token may be sent to other addresses than the API's, too: to /metrics.
+    """
+    if (
+        is_for_programs(request.path)
+        or request.method not in SAFE_METHODS
+        or bearer_token() is not None
+    ):
+        raise Forbidden(HTTPS_ONLY)
+    # As it was sent: decoded, a path may end elsewhere.
+    path, query = request.scope["raw_path"].decode("ascii"), request.query_string.decode("ascii")
+    return pages.redirect(f"{settings.public_url}{path}{'?' if query else ''}{query}", 308)
+
+
+def _check_origin(request: Request, settings: Settings) -> None:
+    if _is_call_of_no_browser(request):
+        return
+    schemes = ("https",) if settings.secure_cookies else ("https", "http")
+    own = {f"{scheme}://{request.host}" for scheme in schemes}
+    if settings.public_url:
+        own.add(settings.public_url)
+    if not is_same_origin(request.headers, own):
+        raise CrossSiteError(
+            "This request did not come from a page of this service, so nothing was changed."
+        )
+
+
+def _is_call_of_no_browser(request: Request) -> bool:
+    """Whether a program outside of browsers calls the API: it need not prove its origin.
+
+    Browsers send Origin or Sec-Fetch-Site. A session's cookie may still be a browser's, unless a
+    token is there, too: then the cookie does not count.
+    """
+    headers = request.headers
+    return (
+        is_for_programs(request.path)
+        and "Origin" not in headers
+        and "Sec-Fetch-Site" not in headers
+        and (session_token() is None or bearer_token() is not None)
+    )
+
+
+class StrictFormDataParser(FormDataParser):
+    """Reads urlencoded forms, and refuses what Quart would take for an empty form or replace."""
+
+    async def parse(
+        self,
+        body: Body,  # type: ignore[override]
+        mimetype: str,
+        content_length: int | None,  # noqa: ARG002 - the signature of Quart's parser
+        options: dict[str, str] | None = None,  # noqa: ARG002
+    ) -> tuple[MultiDict[str, str], MultiDict[str, Any]]:
+        """The fields of the form; bytes that are not UTF-8 or too many fields raise 4xx."""
+        data = await body
+        if data and mimetype != "application/x-www-form-urlencoded":
+            raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
+        if data.count(b"&") >= MAX_FORM_FIELDS:
+            raise RequestEntityTooLarge("The form has too many fields.")
+        try:
+            fields = parse_qsl(data.decode(), keep_blank_values=True, errors="strict")
+        except ValueError:
+            raise BadRequest("The form is not valid UTF-8, percent-encoded.") from None
+        if not all(is_storable(name) for name, _ in fields):
+            raise BadRequest("The form has a field whose name is not valid.")
+        return MultiDict(fields), MultiDict()
+
+
+class FormRequest(BodyRequest):
+    """A request whose forms are read strictly."""
+
+    form_data_parser_class = StrictFormDataParser

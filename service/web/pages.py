@@ -1,0 +1,135 @@
+"""Renders pages: one Jinja environment, compiled once and run without awaiting.
+
+Quart's own environment renders asynchronously, which makes each turn of a loop in a template
+several times dearer; our templates never wait for anything.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, LiteralString
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+from quart import Quart, Request, Response, current_app, g, get_flashed_messages, request
+from werkzeug.urls import iri_to_uri
+
+from service.config import Settings
+from service.security.tokens import is_token, new_token
+from service.text.bidi import balanced, isolated
+from service.text.visible import visible_or
+from service.web.etags import is_known
+
+_FOLDER = Path(__file__).parents[1]
+STATIC_FOLDER = _FOLDER / "static"
+# Seconds: a year under the address that changes with the content; under any other a moment. While
+# a release is rolled out, the old one is asked for the new one's addresses, and must not pin them.
+STATIC_MAX_AGE = 31_536_000
+OTHER_MAX_AGE = 300
+
+
+def init_app(app: Quart, settings: Settings) -> None:
+    """Make the environment, and give static files addresses that change with their content."""
+    digests = {path.name: _digest(path) for path in STATIC_FOLDER.iterdir()}
+    developing = settings.config_type == "development"
+
+    def max_age(filename: str | None) -> int:
+        named = request.args.get("v") == digests.get(Path(filename or "").name, "")
+        return STATIC_MAX_AGE if named and not developing else OTHER_MAX_AGE
+
+    app.get_send_file_max_age = max_age  # type: ignore[method-assign]
+    app.response_class = FileResponse
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=developing,
+        cache_size=-1,
+    )
+    environment.globals["asset"] = lambda name: f"/static/{name}?v={digests[name]}"
+    environment.filters["visible_or"] = visible_or
+    environment.filters["bdi"] = bdi
+    environment.filters["isolated"] = isolated
+    environment.globals["form_key_of"] = _form_key_of
+    environment.globals["release"] = settings.release
+    app.extensions["pages"] = environment
+
+
+class FileResponse(Response):
+    """What Quart sends files with. Knows their ETag again when a proxy has changed it."""
+
+    async def make_conditional(
+        self,
+        request: Request,
+        accept_ranges: bool | str = False,
+        complete_length: int | None = None,
+    ) -> Response:
+        """Become a 304 where the client has the file. Werkzeug compares whole tags only."""
+        await super().make_conditional(request, accept_ranges, complete_length)
+        if self.status_code == 200 and is_known(
+            request.headers.get("If-None-Match"), self.headers["ETag"]
+        ):
+            self.status_code = 304
+            self.set_data(b"")
+            del self.content_length
+        return self
+
+
+def render(
+    template: str, *, status: int = 200, section: str | None = None, **context: Any
+) -> Response:
+    """A page as an answer.
+
+    Where nobody has asked who is signed in, the page offers what suits everybody: it claims neither
+    that the person is signed in nor that they are not.
+    """
+    environment: Environment = current_app.extensions["pages"]
+    body = environment.get_template(template).render(
+        user=g.get("user"),
+        user_is_known="user" in g,
+        messages=get_flashed_messages(with_categories=True),
+        section=section,
+        status=status,
+        **context,
+    )
+    return Response(body, status, content_type="text/html; charset=utf-8")
+
+
+def render_part(template: str, **context: Any) -> Markup:
+    """A part of pages that is the same for all requests, to be kept."""
+    environment: Environment = current_app.extensions["pages"]
+    return Markup(environment.get_template(template).render(**context))  # noqa: S704 - escaped there
+
+
+def bdi(text: str) -> Markup:
+    """Text of people for a sentence in HTML. In attributes and `<title>` use the filter `isolated`.
+
+    The element alone is not enough: in Chromium, an unpaired U+2066 or U+2069 in it ends or
+    outlives it.
+    """
+    return Markup(f"<bdi>{escape(balanced(text))}</bdi>")  # noqa: S704 - escaped here
+
+
+def sentence(words: LiteralString, *texts: str) -> Markup:
+    """A sentence of ours for a page, such as "Added {}!", with text of people in each place."""
+    return Markup(words).format(*map(bdi, texts))  # noqa: S704 - words of ours
+
+
+def redirect(location: str, status: int = 303) -> Response:
+    """Send the browser on; with 303 it uses GET there, whatever this request's method was.
+
+    `location` is an address of ours or one that `local_path` let through.
+    """
+    return Response("", status, {"Location": iri_to_uri(location)})
+
+
+def _form_key_of(values: Mapping[str, object]) -> str:
+    """The key of a form that is shown again, or a new one: see `service.web.submissions`."""
+    key = values.get("form")
+    return key if isinstance(key, str) and is_token(key) else new_token()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]

@@ -1,0 +1,11 @@
+"""What every test about tokens starts with."""
+
+import pytest
+
+from tests.clocks import record_holds
+
+
+@pytest.fixture(autouse=True)
+def holds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each failed sign-in would have been held."""
+    return record_holds(monkeypatch)
