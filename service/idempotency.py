@@ -9,16 +9,25 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, func, literal, select, true, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
+from service.db.batches import DeleteBatch
+from service.db.statements import Connection, Statement, scalar
 from service.db.upserts import insert
-from service.db.violations import violates
+from service.db.violations import VIOLATIONS, violates
 from service.exceptions import (
     ConflictError,
     FieldError,
@@ -27,10 +36,6 @@ from service.exceptions import (
     TryLaterError,
 )
 from service.models import DatabaseNow, IdempotencyKey
-from service.models.batches import BATCH, delete_batch
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
@@ -41,6 +46,77 @@ _COMPRESSED = {"Content-Encoding": "gzip"}
 _RUNNING = 0  # the status until there is an answer; nobody else sees it
 _MADE = 201  # the status of a form's key
 _has_expired = IdempotencyKey.created_at <= DatabaseNow(-LIFETIME)
+
+
+def _claim(dialect: str) -> Executable:
+    columns = IdempotencyKey.__table__.c
+    values: dict[str, ColumnElement[Any]] = {
+        "key": bindparam("key", type_=columns.key.type),
+        "user_id": bindparam("owner", type_=columns.user_id.type),
+        "request": bindparam("request", type_=columns.request.type),
+        "status": literal_column(str(_RUNNING)),
+        "headers": literal_column("''"),
+        "body": bindparam("empty", b"", type_=columns.body.type),
+        "created_at": DatabaseNow(),
+    }
+    # Without it, the second of two at once would wait for the first one's end. SQLite has one
+    # writer at a time anyway.
+    free: ColumnElement[bool] = true()
+    if dialect == "postgresql":
+        free = func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger()))
+    statement = insert(IdempotencyKey, dialect).from_select(
+        list(values), select(*values.values()).where(free)
+    )
+    return statement.on_conflict_do_update(
+        index_elements=[IdempotencyKey.key],
+        set_={name: statement.excluded[name] for name in values},
+        where=_has_expired,
+    ).returning(IdempotencyKey.key)
+
+
+def _keep_made(dialect: str) -> Executable:
+    names = {"key": "key", "user_id": "owner", "request": "request", "body": "made"}
+    statement = insert(IdempotencyKey, dialect).values(
+        {column: bindparam(name) for column, name in names.items()}
+        | {"created_at": DatabaseNow(), "status": _MADE, "headers": "{}"}
+    )
+    replaced = {name: statement.excluded[name] for name in (*names, "created_at", "status")}
+    return statement.on_conflict_do_update(
+        index_elements=[IdempotencyKey.key], set_=replaced, where=_has_expired
+    ).returning(IdempotencyKey.key)
+
+
+class _Stored(NamedTuple):
+    request: bytes
+    status: int
+    headers: str
+    body: bytes
+
+
+_CLAIM = Statement(_claim, scalar)
+_GET = Statement(
+    select(
+        IdempotencyKey.request, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
+    ).where(IdempotencyKey.key == bindparam("key"), ~_has_expired),
+    _Stored,
+)
+_KEEP_MADE = Statement(_keep_made, scalar)
+_GET_MADE = Statement(
+    select(IdempotencyKey.body).where(
+        IdempotencyKey.key == bindparam("key"), IdempotencyKey.status == _MADE, ~_has_expired
+    ),
+    int,
+)
+_KEEP = Statement(
+    update(IdempotencyKey)
+    .where(IdempotencyKey.key == bindparam("claimed"))
+    .values(
+        status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body")
+    ),
+    scalar,
+)
+# Answers that nobody may ask for any more.
+delete_expired = DeleteBatch(IdempotencyKey, _has_expired, IdempotencyKey.created_at)
 
 
 class StillRunningError(ConflictError, TryLaterError):
@@ -102,48 +178,25 @@ class Key(NamedTuple):
         return cls(owner, hashlib.sha256(f"{owner}\0form\0".encode() + request).digest(), request)
 
 
-async def claim(session: AsyncSession, key: Key) -> StoredAnswer | None:
+async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
     """Take a key, for the rest of the transaction; or the answer that was given with it.
 
     Raises StillRunningError, InvalidInputError where it was taken by another request, and
     NotAuthenticatedError where its owner is gone.
     """
-    values = {
-        "key": key.key,
-        "user_id": key.owner,
-        "request": key.request,
-        "status": _RUNNING,
-        "headers": "",
-        "body": b"",
-    }
-    dialect = (await session.connection()).dialect.name
-    # Without it, the second of two at once would wait for the first one's end. SQLite has one
-    # writer at a time anyway.
-    free: ColumnElement[bool] = true()
-    if dialect == "postgresql":
-        number = int.from_bytes(key.key[:8], signed=True)
-        free = func.pg_try_advisory_xact_lock(number)
-    columns = IdempotencyKey.__table__.c
-    names = [*values, "created_at"]
-    row = select(
-        *(literal(value, columns[name].type) for name, value in values.items()), DatabaseNow()
-    )
-    statement = insert(IdempotencyKey, dialect).from_select(names, row.where(free))
-    statement = statement.on_conflict_do_update(
-        index_elements=[IdempotencyKey.key],
-        set_={name: statement.excluded[name] for name in names},
-        where=_has_expired,
-    )
+    given = {"key": key.key, "owner": key.owner, "request": key.request}
+    if connection.dialect == "postgresql":
+        given["number"] = int.from_bytes(key.key[:8], signed=True)
     try:
-        taken = await session.scalar(statement.returning(IdempotencyKey.key))
-    except IntegrityError as error:
+        taken = await _CLAIM.first(connection, **given)
+    except VIOLATIONS as error:
         if violates(error, "idempotency_keys_user_id_fkey"):
             raise NotAuthenticatedError("This account was deleted.") from error
         raise
-    return None if taken is not None else await _stored(session, key)
+    return None if taken is not None else await _stored(connection, key)
 
 
-async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
+async def keep(connection: Connection, key: Key, answer: StoredAnswer) -> None:
     """Keep the answer of the request that has taken the key."""
     headers, body = answer.headers, answer.body
     if len(body) > COMPRESSED_ABOVE:
@@ -151,22 +204,21 @@ async def keep(session: AsyncSession, key: Key, answer: StoredAnswer) -> None:
         # and become no shorter.
         body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)
         headers = {**headers, **_COMPRESSED}
-    await session.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.key == key.key)
-        .values(status=answer.status, headers=msgspec.json.encode(headers).decode(), body=body)
+    told = msgspec.json.encode(headers).decode()
+    await _KEEP.all(
+        connection, claimed=key.key, new_status=answer.status, new_headers=told, new_body=body
     )
 
 
-async def keep_made(session: AsyncSession, key: Key, made: int) -> None:
+async def keep_made(connection: Connection, key: Key, made: int) -> None:
     """Keep the id of the row that a form has just made, as the last statement of its transaction.
 
     Raises SentBeforeError where the form has made a row before; the transaction must then be rolled
     back. Of two at once, PostgreSQL lets the second wait here for the end of the first.
     """
-    connection = await session.connection()
-    values = {"key": key.key, "user_id": key.owner, "request": key.request, "body": b"%d" % made}
-    taken = await connection.scalar(_insert_made(connection.dialect.name), values)
+    taken = await _KEEP_MADE.first(
+        connection, key=key.key, owner=key.owner, request=key.request, made=b"%d" % made
+    )
     if taken is None:
         before = await get_made(connection, key)
         if before is None:  # it expired between the two statements
@@ -174,48 +226,13 @@ async def keep_made(session: AsyncSession, key: Key, made: int) -> None:
         raise SentBeforeError(before)
 
 
-async def get_made(connection: AsyncConnection, key: Key) -> int | None:
+async def get_made(connection: Connection, key: Key) -> int | None:
     """The id of the row that a form has made, or None."""
-    found = await connection.scalar(
-        select(IdempotencyKey.body).where(
-            IdempotencyKey.key == key.key, IdempotencyKey.status == _MADE, ~_has_expired
-        )
-    )
-    return None if found is None else int(found)
+    return await _GET_MADE.first(connection, key=key.key)
 
 
-async def delete_expired(connection: AsyncConnection, size: int = BATCH) -> int:
-    """Remove a batch of the answers that nobody may ask for any more; returns their number."""
-    return await delete_batch(
-        connection, IdempotencyKey, _has_expired, IdempotencyKey.created_at, size
-    )
-
-
-@cache
-def _insert_made(dialect: str) -> "postgresql.Insert | sqlite.Insert":
-    """Built once for each dialect: building it takes longer than running it."""
-    names = ("key", "user_id", "request", "body")
-    statement = insert(IdempotencyKey, dialect).values(
-        {name: bindparam(name) for name in names}
-        | {"created_at": DatabaseNow(), "status": _MADE, "headers": "{}"}
-    )
-    replaced = {name: statement.excluded[name] for name in (*names, "created_at", "status")}
-    return statement.on_conflict_do_update(
-        index_elements=[IdempotencyKey.key], set_=replaced, where=_has_expired
-    ).returning(IdempotencyKey.key)  # type: ignore[return-value]
-
-
-async def _stored(session: AsyncSession, key: Key) -> StoredAnswer:
-    stored = (
-        await session.execute(
-            select(
-                IdempotencyKey.request,
-                IdempotencyKey.status,
-                IdempotencyKey.headers,
-                IdempotencyKey.body,
-            ).where(IdempotencyKey.key == key.key, ~_has_expired)
-        )
-    ).one_or_none()
+async def _stored(connection: Connection, key: Key) -> StoredAnswer:
+    stored = await _GET.first(connection, key=key.key)
     if stored is None:
         raise StillRunningError
     if stored.request != key.request:

@@ -80,7 +80,7 @@ async def stopped_clock(app: Quart, database_url: str) -> AsyncIterator[Clock]:
             await server.execute(_SHADOW)
         await clock.advance(0)
         # What was connected before does not ask this clock.
-        await app.extensions["database"].engine.dispose()
+        await app.extensions["database"].pool.expire()
         yield clock
     finally:
         event.remove(Pool, "connect", clock.shadow)

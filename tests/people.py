@@ -8,13 +8,16 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from quart import Quart, Response
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Integer, bindparam, func, insert, select, text
 
 from service import db
 from service.auth.queries import add_session
-from service.models import Book, Session, User
+from service.db.statements import Statement, scalar
+from service.models import Book, Session
 from service.security.passwords import LANES, MEMORY_KIB, PASSES
 from service.security.tokens import hash_token, new_token
+from service.users.queries import add_user as add_user_row
+from tests.statements import run, run_on
 
 ORIGIN = "http://localhost"
 PASSWORD = "correct horse battery"
@@ -67,21 +70,22 @@ class Person(Browser):
 
     async def has_books(self, *titles: str) -> list[int]:
         """Put books on this person's list without going through the pages; returns their ids."""
-        async with self.app.app_context(), db.transaction() as session:
-            books = [Book(title=title, author="Somebody", user_id=self.id) for title in titles]
-            session.add_all(books)
-            await session.flush()
-            return [book.id for book in books]
+        add = insert(Book).values(
+            title=bindparam("book_title"), author="Somebody", user_id=bindparam("owner")
+        )
+        statement = Statement(add.returning(Book.id), scalar)
+        async with self.app.app_context(), db.transaction() as connection:
+            return [
+                await statement.one(connection, book_title=title, owner=self.id) for title in titles
+            ]
 
 
 async def add_person(app: Quart, email: str, password_hashed: str = PASSWORD_HASH) -> Person:
     """Somebody with an account, signed in."""
     token = new_token()
-    async with app.app_context(), db.transaction() as session:
-        user = User(email=email, password_hashed=password_hashed)
-        session.add(user)
-        await session.flush()
-        await add_session(session, hash_token(token), user.id, timedelta(days=9999))
+    async with app.app_context(), db.transaction() as connection:
+        user = await add_user_row(connection, email, password_hashed)
+        await add_session(connection, hash_token(token), user.id, timedelta(days=9999))
     person = Person(app, user.id, email)
     person.set_cookie(token)
     return person
@@ -89,40 +93,37 @@ async def add_person(app: Quart, email: str, password_hashed: str = PASSWORD_HAS
 
 async def add_user(app: Quart, email: str, password_hashed: str = PASSWORD_HASH) -> int:
     """An account whose owner is signed in nowhere; returns its id."""
-    async with app.app_context(), db.transaction() as session:
-        statement = insert(User).values(email=email, password_hashed=password_hashed)
-        result = await session.execute(statement.returning(User.id))
-        return result.scalar_one()
+    async with app.app_context(), db.transaction() as connection:
+        return (await add_user_row(connection, email, password_hashed)).id
 
 
 async def add_books(app: Quart, owner: int, number: int) -> None:
     """Put so many books on a list at once, past the service."""
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number)"
     book = "INSERT INTO books (title, author, user_id) SELECT 'A title', 'Somebody', :owner FROM n"
-    statement = text(f"{numbers} {book}")
+    statement = text(f"{numbers} {book}").bindparams(
+        bindparam("number", type_=Integer), bindparam("owner", type_=Integer)
+    )
     for part in (*[10_000] * (number // 10_000), number % 10_000):
-        async with app.app_context(), db.transaction() as session:
-            await session.execute(statement, {"number": part, "owner": owner})
+        await run(app, statement, number=part, owner=owner)
 
 
 async def rows(app: Quart, *columns: Any) -> list[tuple[Any, ...]]:
     """What a table holds, by its first column."""
-    async with app.app_context(), db.read() as connection:
-        result = await connection.execute(select(*columns).order_by(columns[0]))
-        return [tuple(row) for row in result]
+    return await run(app, select(*columns).order_by(columns[0]))
 
 
 async def execute(app: Quart, *statements: str) -> None:
     """SQL, each statement committed by itself."""
     async with app.app_context(), db.read() as connection:
         for statement in statements:
-            await connection.exec_driver_sql(statement)
+            await run_on(connection, statement)
 
 
 async def count(app: Quart, table: Any) -> int:
     """How many rows a table has."""
-    async with app.app_context(), db.read() as connection:
-        return (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+    [(number,)] = await run(app, select(func.count()).select_from(table))
+    return int(number)
 
 
 async def text_of(response: Response) -> str:

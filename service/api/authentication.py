@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 from quart import Quart
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.auth import queries
 from service.auth.queries import SignedInUser, TokenOwner
 from service.auth.sessions import session_token
 from service.auth.tokens import bearer_token, get_token_owner
-from service.db.reads import Readable
+from service.db.statements import Connection
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
 from service.security.tokens import hash_token
 
@@ -39,7 +38,7 @@ class Caller(NamedTuple):
         return None if isinstance(self.user, TokenOwner) else self.user.session_id
 
 
-async def authenticate(connection: AsyncConnection, scope: str) -> Caller:
+async def authenticate(connection: Connection, scope: str) -> Caller:
     """Who calls. Raises NotAuthenticatedError, or InsufficientScopeError where a token lacks it.
 
     With an empty `scope` any token will do.
@@ -56,7 +55,7 @@ async def authenticate(connection: AsyncConnection, scope: str) -> Caller:
 
 
 async def authenticate_token(
-    connection: Readable, token: str, scope: str, app: Quart | None = None
+    connection: Connection, token: str, scope: str, app: Quart | None = None
 ) -> Caller:
     """The same for a token that was sent; with an `app`, also where there is no current one."""
     owner = await get_token_owner(connection, token, app)

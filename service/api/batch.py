@@ -5,7 +5,6 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.api.bodies import answer
 from service.api.books import ADDRESS, BookPatch
@@ -14,6 +13,7 @@ from service.books import rules
 from service.books.forms import BookInput
 from service.books.queries import BookRow
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
+from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
 from service.shapes import Shape
 from service.web.routing import MAX_ID
@@ -35,9 +35,9 @@ class Create(Shape, frozen=True, kw_only=True, tag_field="op", tag="create"):
 
     messages: ClassVar = {"book": "Send the book as an object."}
 
-    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+    async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
-        return Result(201, book=await rules.add_book(session, owner, self.book))
+        return Result(201, book=await rules.add_book(connection, owner, self.book))
 
 
 class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
@@ -53,11 +53,11 @@ class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
         "version": "Send the version of the book.",
     }
 
-    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+    async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
         values = msgspec.structs.asdict(self.book)
         versions = _versions(self.version)
-        return Result(200, book=await rules.edit_book(session, owner, self.id, values, versions))
+        return Result(200, book=await rules.edit_book(connection, owner, self.id, values, versions))
 
 
 class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
@@ -69,10 +69,10 @@ class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
 
     messages: ClassVar = Replace.messages
 
-    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+    async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
         values, versions = self.book.values(), _versions(self.version)
-        return Result(200, book=await rules.edit_book(session, owner, self.id, values, versions))
+        return Result(200, book=await rules.edit_book(connection, owner, self.id, values, versions))
 
 
 class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
@@ -83,9 +83,9 @@ class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
 
     messages: ClassVar = {name: Replace.messages[name] for name in ("id", "version")}
 
-    async def apply(self, session: AsyncSession, owner: int) -> "Result":
+    async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
-        await rules.delete_book(session, owner, self.id, _versions(self.version))
+        await rules.delete_book(connection, owner, self.id, _versions(self.version))
         return Result(204)
 
 
@@ -161,7 +161,7 @@ async def change_books(call: Call) -> Response:
     as a whole either way.
     """
     batch: Batch = call.body
-    results = [await _apply(it, call.session, call.owner) for it in batch.operations]
+    results = [await _apply(it, call.connection, call.owner) for it in batch.operations]
     refused = [
         FieldError(f"operations[{number}]", result.error.detail, result.error.code)
         for number, result in enumerate(results)
@@ -173,10 +173,10 @@ async def change_books(call: Call) -> Response:
 
 
 async def _apply(
-    operation: Create | Replace | Update | Delete, session: AsyncSession, owner: int
+    operation: Create | Replace | Update | Delete, connection: Connection, owner: int
 ) -> Result:
     try:
-        return await operation.apply(session, owner)
+        return await operation.apply(connection, owner)
     except BookNotFoundError as error:
         return Result(404, error=Refusal(error.code, str(error)))
     except TooManyBooksError as error:

@@ -119,6 +119,11 @@ def part_of_list(
     return BookList(books, after, total), {"Link": _link(query, after)}
 
 
+async def _add_book_at_once(call: Call) -> Response | None:
+    book = await rules.add_book_at_once(call.connection, call.owner, call.body)
+    return None if book is None else _added(book)
+
+
 @blueprint.post("")
 @operation(
     "Add a book",
@@ -126,12 +131,13 @@ def part_of_list(
     {201: BookRow},
     body=BookInput,
     repeatable=True,
+    at_once=_add_book_at_once,
     errors=(TooManyBooksError,),
 )
 async def add_book(call: Call) -> Response:
     """Put a book on your list."""
-    book = await rules.add_book(call.session, call.owner, call.body)
-    return _book(book, 201, {"Location": f"{ADDRESS}/{book.id}"})
+    book = await rules.add_book(call.connection, call.owner, call.body)
+    return _added(book)
 
 
 @blueprint.get("/<id:book_id>")
@@ -162,7 +168,7 @@ async def replace_book(call: Call, book_id: int) -> Response:
     """Give a book new values; a rating that is not named is none."""
     values = msgspec.structs.asdict(call.body)
     with versions_to_change(book_id) as versions:
-        return _book(await rules.edit_book(call.session, call.owner, book_id, values, versions))
+        return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
 
 
 @blueprint.patch("/<id:book_id>")
@@ -179,7 +185,7 @@ async def change_book(call: Call, book_id: int) -> Response:
     """Give a book some new values, as JSON Merge Patch has it."""
     values = call.body.values()
     with versions_to_change(book_id) as versions:
-        return _book(await rules.edit_book(call.session, call.owner, book_id, values, versions))
+        return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
 
 
 @blueprint.delete("/<id:book_id>")
@@ -187,8 +193,12 @@ async def change_book(call: Call, book_id: int) -> Response:
 async def delete_book(call: Call, book_id: int) -> Response:
     """Take a book off your list."""
     with versions_to_change(book_id) as versions:
-        await rules.delete_book(call.session, call.owner, book_id, versions)
+        await rules.delete_book(call.connection, call.owner, book_id, versions)
     return bare(204)
+
+
+def _added(book: BookRow) -> Response:
+    return _book(book, 201, {"Location": f"{ADDRESS}/{book.id}"})
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:

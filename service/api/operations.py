@@ -7,14 +7,14 @@ what `openapi` describes.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from quart import Response, request
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service import db, idempotency
 from service.api.authentication import Caller, authenticate, require_session, require_token
 from service.api.bodies import JSON, check_accept, read_bytes, read_object
+from service.db.statements import Connection
 from service.exceptions import ServiceError
 from service.idempotency import Key, StoredAnswer
 from service.limits.buckets import Limit
@@ -23,11 +23,12 @@ from service.limits.views import (
     WRITES_PER_USER,
     give_back,
     not_counting_failures,
-    take,
     take_more,
+    take_on,
 )
 from service.security.same_origin import SAFE_METHODS
 from service.shapes import Shape, check, check_query
+from service.web.connection import Body
 
 View = Callable[..., Awaitable[Response]]
 ViewT = TypeVar("ViewT", bound=View)
@@ -46,8 +47,7 @@ class Call:
     """One call of an operation, as its view gets it."""
 
     caller: Caller
-    connection: AsyncConnection  # a read's
-    session: AsyncSession  # a write's, in its transaction
+    connection: Connection  # a write's is in a transaction
     query: Any = None
     body: Any = None
 
@@ -73,6 +73,9 @@ class Operation:
     body: type[Shape] | None = None
     body_types: tuple[str, ...] = (JSON,)
     repeatable: bool = False  # takes an Idempotency-Key
+    at_once: Callable[..., Awaitable[Response | None]] | None = (
+        None  # tried first: the same in one statement, or None
+    )
     writes: Callable[[Any], int] = lambda _body: 1  # how many a call with this body counts as
     conditional: bool = False  # has an ETag, and takes conditions about it
     session_only: bool = False
@@ -124,45 +127,58 @@ async def _read(declared: Operation, scope: str, view: View, path: dict[str, Any
     async with db.read() as connection:
         caller = await authenticate(connection, scope)
         query = _read_query(declared)
-        return await view(Call(caller, connection, None, query), **path)  # type: ignore[arg-type]
+        return await view(Call(caller, connection, query), **path)
 
 
 async def _write(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
+    body = cast(Body, request.body)
+    if declared.max_body is not None:
+        body.limit = declared.max_body
+    # Then nothing is waited for between the proof and the work, and one proof is enough.
+    at_once = declared.body is not None and await body.is_here()
     async with db.read() as connection:
         caller = await authenticate(connection, scope)
+        if declared.session_only:
+            require_session(caller)
+        if declared.token_only:
+            require_token(caller)
+        bucket = declared.write_limit.of(_counted_for(declared, caller))
+        if declared.write_limit in declared.counted:
+            await take_on(connection, bucket)  # before the body: what is too much is not read
+        if at_once and declared.at_once and "Idempotency-Key" not in request.headers:
+            call = Call(caller, connection, body=await _read_body(declared))
+            if response := await declared.at_once(call, **path):
+                return response
+    content = await _read_body(declared)
     if declared.session_only:
-        require_session(caller)
-    if declared.token_only:
-        require_token(caller)
-    bucket = declared.write_limit.of(_counted_for(declared, caller))
-    if declared.write_limit in declared.counted:
-        await take(bucket)  # before the body: what is too much is not read
-    body = await _read_body(declared)
-    if declared.session_only:
-        return await view(caller=caller, body=body, **path)
+        return await view(caller=caller, body=content, **path)
     key = await _key(declared, caller)
-    more = declared.writes(body) - 1
+    more = declared.writes(content) - 1
     await take_more(bucket, more)
     async with not_counting_failures(bucket, cost=more):
-        response = await _commit(scope, view, path, body, key)
+        response = await _commit(caller if at_once else scope, view, path, content, key)
     if _REPLAYED in response.headers:
         await give_back(bucket, cost=more)
     return response
 
 
 async def _commit(
-    scope: str, view: View, path: dict[str, Any], body: Any, key: Key | None
+    caller: Caller | str, view: View, path: dict[str, Any], body: Any, key: Key | None
 ) -> Response:
-    """What a write answers, done and committed, or done before with the same key."""
-    async with db.transaction() as session:
-        # Again: reading the body may have taken seconds, in which the token was revoked.
-        caller = await authenticate(await session.connection(), scope)
-        if key is not None and (stored := await idempotency.claim(session, key)):
+    """What a write answers, done and committed, or done before with the same key.
+
+    The caller is proven again where only the scope is given.
+    """
+    async with db.transaction() as connection:
+        if isinstance(caller, str):
+            # Reading the body may have taken seconds, in which the token was revoked.
+            caller = await authenticate(connection, caller)
+        if key is not None and (stored := await idempotency.claim(connection, key)):
             headers = {**stored.headers, _REPLAYED: "true"}
             return Response(stored.body, stored.status, headers)
-        response = await view(Call(caller, None, session, body=body), **path)  # type: ignore[arg-type]
+        response = await view(Call(caller, connection, body=body), **path)
         if key is not None:
-            await idempotency.keep(session, key, await _stored(response))
+            await idempotency.keep(connection, key, await _stored(response))
         return response
 
 
@@ -188,8 +204,6 @@ async def _read_body(declared: Operation) -> Any:
     _read_query(declared)
     if declared.body is None:
         return None
-    if declared.max_body is not None:
-        request.body.limit = declared.max_body  # type: ignore[attr-defined]
     return check(declared.body, await read_object(*declared.body_types))
 
 

@@ -60,5 +60,5 @@ async def list_sessions(call: Call) -> Response:
 )
 async def end_session(call: Call, session_id: int) -> Response:
     """That browser is signed out from its next request on."""
-    await sessions.end_session(call.session, call.owner, session_id)
+    await sessions.end_session(call.connection, call.owner, session_id)
     return bare(204)

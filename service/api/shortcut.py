@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 import msgspec
 from werkzeug.routing import Rule
 
-from service import db
 from service.api.authentication import authenticate_token
 from service.api.bodies import JSON
 from service.api.books import ADDRESS, LIST_SCOPE, ListQuery, part_of_list, place_of
@@ -51,9 +50,7 @@ class _List:
         query = _query(scope["query_string"])
         if scheme != "Bearer" or query is None:
             return None
-        async with db.read_at_once(self.database) as connection:
-            if connection is None:
-                return None
+        async with self.database.read() as connection:
             caller = await authenticate_token(connection, token.strip(), LIST_SCOPE, self.app)
             place = place_of(query)
             etag = etag_of_list(caller.user.id, caller.user.books_revision)

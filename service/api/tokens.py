@@ -102,8 +102,8 @@ async def make_token(body: TokenRequest) -> Response:
 
     Accounts have no second factor yet: `otp` is accepted and not looked at.
     """
-    async with verified(body.email, body.password) as (session, account):
-        text, row = await tokens.make_token(session, account.id, body)
+    async with verified(body.email, body.password) as (connection, account):
+        text, row = await tokens.make_token(connection, account.id, body)
     made = NewTokenOut(row.id, text, row.name, _scopes(row.scopes), row.expires_at)
     return answer(made, 201, {"Location": f"/api/v1/tokens/{row.id}"})
 
@@ -139,7 +139,7 @@ async def get_token(call: Call, token_id: int) -> Response:
 )
 async def revoke_token(call: Call, token_id: int) -> Response:
     """It is refused from the next request on, by every worker."""
-    await tokens.revoke_token(call.session, call.owner, token_id)
+    await tokens.revoke_token(call.connection, call.owner, token_id)
     return bare(204)
 
 
@@ -155,7 +155,7 @@ async def revoke_current_token(call: Call) -> Response:
     """Whatever its scopes are: signing out needs none."""
     if call.caller.token_id is not None:
         with suppress(TokenNotFoundError):  # another call of the same moment has done it
-            await tokens.revoke_token(call.session, call.owner, call.caller.token_id)
+            await tokens.revoke_token(call.connection, call.owner, call.caller.token_id)
     return bare(204)
 
 

@@ -91,13 +91,13 @@ class UserPatch(Shape, frozen=True, kw_only=True):
 async def register(body: NewUser) -> Response:
     """Make an account. It has no token yet."""
     async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
-        user = await accounts.new_user(
+        account = await accounts.new_user(
             Registration(email=body.email, password=body.password, confirm=body.password),
             get_password_hasher(),
             min_password_length=get_settings().password_min_length,
         )
-        async with db.transaction() as session:
-            await accounts.register(session, user)
+        async with db.transaction() as connection:
+            user = await accounts.register(connection, account)
     made = UserOut(user.id, user.email, user.registered_on)
     return answer(made, 201, {"Location": "/api/v1/me"})
 
@@ -132,16 +132,16 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
     if account.id != user.id:  # the address has become another person's since
         raise WrongCredentialsError("Incorrect login credentials.")
     email, hashed = await _checked(user.email, body)
-    async with db.transaction() as session:
-        await hold(session, account, whole=body.email is not UNSET)
-        now = await authenticate(await session.connection(), SCOPE)  # it all took its time
+    async with db.transaction() as connection:
+        await hold(connection, account, whole=body.email is not UNSET)
+        now = await authenticate(connection, SCOPE)  # it all took its time
         if body.email is UNSET:
             email = now.user.email
         else:
-            await accounts.change_email(session, user.id, email)
+            await accounts.change_email(connection, user.id, email)
         if hashed is not None and caller.session_id is not None:
-            await accounts.change_password(session, user.id, hashed, kept=caller.session_id)
-            await renew_session(session, user.id, caller.session_id)
+            await accounts.change_password(connection, user.id, hashed, kept=caller.session_id)
+            await renew_session(connection, user.id, caller.session_id)
     return answer(UserOut(user.id, email, user.registered_on))
 
 
@@ -149,7 +149,7 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
 @operation("Delete your account", SCOPE, {204: None})
 async def delete_me(call: Call) -> Response:
     """For good, with every book, session and token."""
-    await queries.delete_user(call.session, call.owner)
+    await queries.delete_user(call.connection, call.owner)
     return bare(204)
 
 

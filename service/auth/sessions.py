@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from quart import after_this_request, request
 from quart.typing import ResponseTypes
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth import queries
+from service.db.statements import Connection
 from service.exceptions import NotAuthenticatedError
 from service.models import utc_now
 from service.security.tokens import hash_token, new_token
@@ -31,27 +31,27 @@ def session_token() -> str | None:
     return request.cookies.get(cookie_name())
 
 
-async def sign_in(session: AsyncSession, user_id: int, *, remember: bool = False) -> None:
+async def sign_in(connection: Connection, user_id: int, *, remember: bool = False) -> None:
     """Begin a new session; the one that this browser had before ends (a planted one too).
 
     The cookie is set on this request's answer; the caller's transaction keeps the row.
     """
-    await _end_current(session)
+    await _end_current(connection)
     token = new_token()
     lifetime = REMEMBERED_LIFETIME if remember else SESSION_LIFETIME
-    await queries.add_session(session, hash_token(token), user_id, lifetime)
-    await queries.delete_oldest_sessions(session, user_id, MAX_SESSIONS)
+    await queries.add_session(connection, hash_token(token), user_id, lifetime)
+    await queries.delete_oldest_sessions(connection, user_id, MAX_SESSIONS)
     max_age = int(lifetime.total_seconds()) if remember else None
     _set_cookie(token, max_age)
 
 
-async def renew_session(session: AsyncSession, user_id: int, session_id: int) -> None:
+async def renew_session(connection: Connection, user_id: int, session_id: int) -> None:
     """Give this browser's session another token, so that nobody else who has the old one stays.
 
     Raises NotAuthenticatedError where it has ended meanwhile.
     """
     token = new_token()
-    times = await queries.replace_token_hash(session, user_id, session_id, hash_token(token))
+    times = await queries.replace_token_hash(connection, user_id, session_id, hash_token(token))
     if times is None:
         raise NotAuthenticatedError("This session has ended.")
     created_at, expires_at = times
@@ -59,9 +59,9 @@ async def renew_session(session: AsyncSession, user_id: int, session_id: int) ->
     _set_cookie(token, int((expires_at - utc_now()).total_seconds()) if remembered else None)
 
 
-async def sign_out(session: AsyncSession) -> None:
+async def sign_out(connection: Connection) -> None:
     """End this browser's session on the server, and have it forget the cookie."""
-    await _end_current(session)
+    await _end_current(connection)
 
     @after_this_request
     async def delete_cookie(response: ResponseTypes) -> ResponseTypes:
@@ -91,7 +91,7 @@ def _set_cookie(token: str, max_age: int | None) -> None:
         return response
 
 
-async def _end_current(session: AsyncSession) -> None:
+async def _end_current(connection: Connection) -> None:
     token = session_token()
     if token:
-        await queries.delete_session(session, hash_token(token))
+        await queries.delete_session(connection, hash_token(token))

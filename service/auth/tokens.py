@@ -7,7 +7,7 @@ from quart import Quart, current_app, request
 from service import db
 from service.auth import queries
 from service.auth.queries import TokenOwner
-from service.db.reads import Readable
+from service.db.statements import Connection
 from service.exceptions import DatabaseUnavailableError
 from service.security.tokens import hash_token, is_access_token
 
@@ -22,7 +22,7 @@ def bearer_token() -> str | None:
 
 
 async def get_token_owner(
-    connection: Readable, token: str, app: Quart | None = None
+    connection: Connection, token: str, app: Quart | None = None
 ) -> TokenOwner | None:
     """Whose token it is, unless it has expired or was revoked."""
     if not is_access_token(token):

@@ -1,13 +1,27 @@
 """Statements about books; each names the owner, so that nobody reaches another's."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, insert, select, true, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Executable,
+    Integer,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
-from service.db.reads import Read, Readable
+from service.db.statements import Connection, Statement, scalar
 from service.models import Book, DatabaseNow, User
 from service.shapes import Time
 
@@ -47,7 +61,7 @@ _COLUMNS = (
     Book.version,
 )
 _own = select(*_COLUMNS).where(Book.user_id == bindparam("owner"))
-_ONE = Read(_own.where(Book.id == bindparam("book_id")), BookRow)
+_ONE = Statement(_own.where(Book.id == bindparam("book_id")), BookRow)
 _counted = (
     select(func.count().label("count"))
     .where(Book.user_id == bindparam("owner"))
@@ -69,25 +83,25 @@ class _List:
         order = [column.desc() if descending else column.asc() for column in columns]
         start: Any = _own.order_by(*order).limit(bindparam("count"))
         after = start.where(here < there if descending else here > there)
-        self.first, self.after = Read(start, BookRow), Read(after, BookRow)
+        self.first, self.after = Statement(start, BookRow), Statement(after, BookRow)
         self.counted_first = self._counted(start, descending=descending)
         self.counted_after = self._counted(after, descending=descending)
 
-    def _counted(self, part: Any, *, descending: bool) -> Read[tuple[int, BookRow | None]]:
+    def _counted(self, part: Any, *, descending: bool) -> Statement[tuple[int, BookRow | None]]:
         """The same with the number of all books before each; one row without a book for none."""
         books = part.subquery("part")
         order = [books.c[name].desc() if descending else books.c[name] for name in self.names]
         both = select(_counted.c.count, *books.c).select_from(_counted.outerjoin(books, true()))
-        return Read(both.order_by(*order), _count_and_book)
+        return Statement(both.order_by(*order), _count_and_book)
 
     async def rows(
-        self, connection: Readable, owner: int, place: Place | None, count: int
+        self, connection: Connection, owner: int, place: Place | None, count: int
     ) -> list[BookRow]:
         statement = self.first if place is None else self.after
         return await statement.all(connection, owner=owner, count=count, **self._values(place))
 
     async def count_and_rows(
-        self, connection: AsyncConnection, owner: int, place: Place | None, count: int
+        self, connection: Connection, owner: int, place: Place | None, count: int
     ) -> tuple[int, list[BookRow]]:
         statement = self.counted_first if place is None else self.counted_after
         found = await statement.all(connection, owner=owner, count=count, **self._values(place))
@@ -120,7 +134,7 @@ class Page(NamedTuple):
 
 
 async def list_books(
-    connection: AsyncConnection,
+    connection: Connection,
     owner: int,
     *,
     size: int,
@@ -142,14 +156,14 @@ async def list_books(
 
 
 async def list_books_in_order(
-    connection: Readable, owner: int, order: Order, place: Place | None, count: int
+    connection: Connection, owner: int, order: Order, place: Place | None, count: int
 ) -> list[BookRow]:
     """The first `count` books in an order, or those after a place in it."""
     return await _LISTS[order].rows(connection, owner, place, count)
 
 
 async def count_and_list_books(
-    connection: AsyncConnection, owner: int, order: Order, place: Place | None, count: int
+    connection: Connection, owner: int, order: Order, place: Place | None, count: int
 ) -> tuple[int, list[BookRow]]:
     """The same, and how many books there are in all: takes the longer, the more there are."""
     return await _LISTS[order].count_and_rows(connection, owner, place, count)
@@ -160,42 +174,136 @@ def place_of(book: BookRow, order: Order) -> Place:
     return (book.title, book.id) if order in ("title", "-title") else (book.id,)
 
 
-async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow | None:
+async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow | None:
     """One book of this owner, or None."""
     return await _ONE.first(connection, owner=owner, book_id=book_id)
 
 
-async def next_version(session: AsyncSession, owner: int) -> int | None:
+_NEXT_VERSION = Statement(
+    update(User)
+    .where(User.id == bindparam("owner"))
+    .values(books_revision=User.books_revision + 1)
+    .returning(User.books_revision),
+    scalar,
+)
+_found = (
+    select(Book.id)
+    .where(Book.user_id == bindparam("owner"))
+    .limit(bindparam("at_most"))
+    .subquery("found")
+)
+_COUNT: Statement[int] = Statement(select(func.count()).select_from(_found), scalar)
+_ADD = Statement(
+    insert(Book)
+    .values(
+        title=bindparam("title"),
+        author=bindparam("author"),
+        rating=bindparam("rating"),
+        user_id=bindparam("owner"),
+        created_at=DatabaseNow(),
+        updated_at=DatabaseNow(),
+        version=bindparam("version"),
+    )
+    .returning(*_COLUMNS),
+    BookRow,
+)
+_title = bindparam("title", type_=Book.title.type)
+_author = bindparam("author", type_=Book.author.type)
+_rating = bindparam("rating", type_=Book.rating.type)
+# PostgreSQL alone has UPDATE in WITH. The update comes first and locks the owner's row.
+_revision = (
+    update(User)
+    .where(User.id == bindparam("owner"), User.books_revision < bindparam("last_version"))
+    .values(books_revision=User.books_revision + 1)
+    .returning(User.books_revision, User.id)
+    .cte("revision")
+)
+_ADD_AT_ONCE = Statement(
+    insert(Book)
+    .from_select(
+        ["title", "author", "rating", "user_id", "created_at", "updated_at", "version"],
+        select(
+            _title,
+            _author,
+            _rating,
+            _revision.c.id,
+            DatabaseNow(),
+            DatabaseNow(),
+            _revision.c.books_revision,
+        ),
+    )
+    .returning(*_COLUMNS),
+    BookRow,
+)
+
+
+def _is_of_versions(dialect: str) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        return Book.version == any_(bindparam("versions", type_=ARRAY(Integer)))
+    return Book.version.in_(bindparam("versions", expanding=True))
+
+
+@cache
+def _edit(fields: frozenset[str], *, of_versions: bool) -> Statement[BookRow]:
+    """Return the statement that gives a book new values in these fields."""
+
+    def build(dialect: str) -> Executable:
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in fields}
+        edit = update(Book).where(
+            Book.id == bindparam("book_id"), Book.user_id == bindparam("owner")
+        )
+        if of_versions:
+            edit = edit.where(_is_of_versions(dialect))
+        return edit.values(**values, version=bindparam("new_version")).returning(*_COLUMNS)
+
+    return Statement(build, BookRow)
+
+
+@cache
+def _delete(*, of_versions: bool) -> Statement[str]:
+    def build(dialect: str) -> Executable:
+        statement = delete(Book).where(
+            Book.id == bindparam("book_id"), Book.user_id == bindparam("owner")
+        )
+        if of_versions:
+            statement = statement.where(_is_of_versions(dialect))
+        return statement.returning(Book.title)
+
+    return Statement(build, scalar)
+
+
+async def next_version(connection: Connection, owner: int) -> int | None:
     """The number of the owner's next change; None where the account is gone.
 
     Until the transaction ends, the owner's other changes wait: the list has one order of changes.
     """
-    return await session.scalar(
-        update(User)
-        .where(User.id == owner)
-        .values(books_revision=User.books_revision + 1)
-        .returning(User.books_revision)
-    )
+    return await _NEXT_VERSION.first(connection, owner=owner)
 
 
-async def count_books(session: AsyncSession, owner: int, at_most: int) -> int:
+async def count_books(connection: Connection, owner: int, at_most: int) -> int:
     """How many books this owner has; what is above `at_most` is not counted."""
-    found = select(Book.id).where(Book.user_id == owner).limit(at_most).subquery()
-    return await session.scalar(select(func.count()).select_from(found)) or 0
+    return await _COUNT.one(connection, owner=owner, at_most=at_most)
 
 
 async def add_book(
-    session: AsyncSession, owner: int, values: Mapping[str, object], version: int
+    connection: Connection, owner: int, values: Mapping[str, object], version: int
 ) -> BookRow:
     """Add a book."""
-    now = DatabaseNow()
-    row = {**values, "user_id": owner, "created_at": now, "updated_at": now, "version": version}
-    result = await session.execute(insert(Book).values(row).returning(*_COLUMNS))
-    return BookRow(*result.one())
+    return await _ADD.one(connection, owner=owner, version=version, **values)
+
+
+async def add_book_at_once(
+    connection: Connection, owner: int, values: Mapping[str, object], last_version: int
+) -> BookRow | None:
+    """Add a book in one statement, which needs no transaction around it. PostgreSQL only.
+
+    None where the account is gone, or where its list has had `last_version` changes.
+    """
+    return await _ADD_AT_ONCE.first(connection, owner=owner, last_version=last_version, **values)
 
 
 async def edit_book(
-    session: AsyncSession,
+    connection: Connection,
     owner: int,
     book_id: int,
     values: Mapping[str, object],
@@ -203,20 +311,19 @@ async def edit_book(
     versions: Collection[int] | None,
 ) -> BookRow | None:
     """Give a book of this owner new values; None where there is none of these versions."""
-    statement = update(Book).where(Book.id == book_id, Book.user_id == owner)
+    given: dict[str, object] = {f"new_{name}": value for name, value in values.items()}
     if versions is not None:
-        statement = statement.where(Book.version.in_(versions))
-    result = await session.execute(statement.values(**values, version=version).returning(*_COLUMNS))
-    row = result.one_or_none()
-    return None if row is None else BookRow(*row)
+        given["versions"] = list(versions)
+    statement = _edit(frozenset(values), of_versions=versions is not None)
+    return await statement.first(
+        connection, owner=owner, book_id=book_id, new_version=version, **given
+    )
 
 
 async def delete_book(
-    session: AsyncSession, owner: int, book_id: int, versions: Collection[int] | None
+    connection: Connection, owner: int, book_id: int, versions: Collection[int] | None
 ) -> str | None:
     """Delete a book of this owner; returns its title, or None where there is none of these."""
-    statement = delete(Book).where(Book.id == book_id, Book.user_id == owner)
-    if versions is not None:
-        statement = statement.where(Book.version.in_(versions))
-    result = await session.execute(statement.returning(Book.title))
-    return result.scalar()
+    given = {} if versions is None else {"versions": list(versions)}
+    statement = _delete(of_versions=versions is not None)
+    return await statement.first(connection, owner=owner, book_id=book_id, **given)

@@ -2,13 +2,13 @@
 
 import msgspec
 from quart import Blueprint, Response, flash, request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service import db
 from service.auth import SignedInUser, login_required, login_required_to_read
 from service.books import queries, rules
 from service.books.forms import BookInput
 from service.books.rules import BookChangedError, TooManyBooksError
+from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
 from service.idempotency import SentBeforeError
 from service.limits.views import WRITES_PER_USER, per_user, unlimited
@@ -27,7 +27,7 @@ blueprint = Blueprint("books", __name__, url_prefix="/books")
 @blueprint.get("/")
 @login_required_to_read
 @unlimited("one statement, at most 26 rows")
-async def list_books(user: SignedInUser, connection: AsyncConnection) -> Response:
+async def list_books(user: SignedInUser, connection: Connection) -> Response:
     """Show a page of the list, newest first."""
     after, before = _place("after"), _place("before")
     if after is not None and before is not None:
@@ -64,9 +64,7 @@ async def add_book(user: SignedInUser) -> Response:
         return _form_page("books/add.html", Form.refused(texts, error, PROBLEM), status=422)
     submission = Submission.of(user.id, texts, book)
     try:
-        async with submission.once(), db.transaction() as session:
-            added = await rules.add_book(session, user.id, book)
-            await submission.keep(session, added.id)
+        await _add_once(user.id, book, submission)
     except SentBeforeError as before:
         if not await _is_there(user.id, before.made):
             await flash(
@@ -81,10 +79,20 @@ async def add_book(user: SignedInUser) -> Response:
     return pages.redirect("/books/")
 
 
+async def _add_once(owner: int, book: BookInput, submission: Submission) -> None:
+    if submission.key is None:
+        async with db.read() as connection:
+            if await rules.add_book_at_once(connection, owner, book):
+                return
+    async with submission.once(), db.transaction() as connection:
+        added = await rules.add_book(connection, owner, book)
+        await submission.keep(connection, added.id)
+
+
 @blueprint.get("/<id:book_id>/edit")
 @login_required_to_read
 @unlimited("reads one row")
-async def edit_book_form(user: SignedInUser, connection: AsyncConnection, book_id: int) -> Response:
+async def edit_book_form(user: SignedInUser, connection: Connection, book_id: int) -> Response:
     """Show a book's present values."""
     book = await rules.get_book(connection, user.id, book_id)
     values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
@@ -111,8 +119,8 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
         return _form_page("books/edit.html", form, 422, book_id=book_id, version=version)
     values = msgspec.structs.asdict(book)
     try:
-        async with db.transaction() as session:
-            await rules.edit_book(session, user.id, book_id, values, _versions(version))
+        async with db.transaction() as connection:
+            await rules.edit_book(connection, user.id, book_id, values, _versions(version))
     except BookChangedError:
         async with db.read() as connection:
             now = await rules.get_book(connection, user.id, book_id)
@@ -128,9 +136,7 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
 @blueprint.get("/<id:book_id>/delete")
 @login_required_to_read
 @unlimited("reads one row")
-async def delete_book_form(
-    user: SignedInUser, connection: AsyncConnection, book_id: int
-) -> Response:
+async def delete_book_form(user: SignedInUser, connection: Connection, book_id: int) -> Response:
     """Ask before deleting: a link must not do it."""
     book = await rules.get_book(connection, user.id, book_id)
     return pages.render("books/delete.html", section="books", book=book)
@@ -141,8 +147,8 @@ async def delete_book_form(
 @per_user(WRITES_PER_USER)
 async def delete_book(user: SignedInUser, book_id: int) -> Response:
     """Take a book off the list."""
-    async with db.transaction() as session:
-        title = await rules.delete_book(session, user.id, book_id)
+    async with db.transaction() as connection:
+        title = await rules.delete_book(connection, user.id, book_id)
     told = visible_or(title, "no visible title")
     await flash(pages.sentence("Book ({}) was deleted!", told), "success")
     return pages.redirect("/books/")

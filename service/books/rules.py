@@ -9,11 +9,11 @@ from time import monotonic
 from typing import NamedTuple, NoReturn
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service.books import queries
 from service.books.forms import BookInput
 from service.books.queries import BookRow
+from service.db.statements import Connection
 from service.exceptions import (
     ChangedMeanwhileError,
     ConflictError,
@@ -66,7 +66,7 @@ class _Room(NamedTuple):
 _rooms: dict[int, _Room] = {}  # by owner
 
 
-async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> BookRow:
+async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow:
     """One book of this owner. Raises BookNotFoundError."""
     book = await queries.get_book(connection, owner, book_id)
     if book is None:
@@ -74,60 +74,76 @@ async def get_book(connection: AsyncConnection, owner: int, book_id: int) -> Boo
     return book
 
 
-async def add_book(session: AsyncSession, owner: int, book: BookInput) -> BookRow:
-    """Put a book on somebody's list. Raises TooManyBooksError."""
-    version = await _next_version(session, owner)
-    await _require_room(session, owner, version)
-    return await queries.add_book(session, owner, msgspec.structs.asdict(book), version)
+async def add_book(connection: Connection, owner: int, book: BookInput) -> BookRow:
+    """Put a book on somebody's list, in a transaction. Raises TooManyBooksError."""
+    if (added := await add_book_at_once(connection, owner, book)) is not None:
+        return added
+    version = await _next_version(connection, owner)
+    await _require_room(connection, owner, version)
+    return await queries.add_book(connection, owner, msgspec.structs.asdict(book), version)
+
+
+async def add_book_at_once(connection: Connection, owner: int, book: BookInput) -> BookRow | None:
+    """Put a book on somebody's list in one round trip, on a connection without a transaction.
+
+    None where that is not possible, and nothing is done: on SQLite, and where the list may be full.
+    `add_book` then does it or says why not.
+    """
+    room = _known_room(owner)
+    if room is None or connection.dialect != "postgresql":
+        return None
+    values = msgspec.structs.asdict(book)
+    return await queries.add_book_at_once(connection, owner, values, room.last_version)
 
 
 async def edit_book(
-    session: AsyncSession,
+    connection: Connection,
     owner: int,
     book_id: int,
     values: Mapping[str, object],
     versions: Collection[int] | None = None,
 ) -> BookRow:
     """Give some or all fields new values. Raises BookNotFoundError and BookChangedError."""
-    version = await _next_version(session, owner)
-    book = await queries.edit_book(session, owner, book_id, values, version, versions)
+    version = await _next_version(connection, owner)
+    book = await queries.edit_book(connection, owner, book_id, values, version, versions)
     if book is None:
-        await _refuse(session, owner, book_id)
+        await _refuse(connection, owner, book_id)
     return book
 
 
 async def delete_book(
-    session: AsyncSession, owner: int, book_id: int, versions: Collection[int] | None = None
+    connection: Connection, owner: int, book_id: int, versions: Collection[int] | None = None
 ) -> str:
     """Take a book off the list; returns its title.
 
     Raises BookNotFoundError and BookChangedError.
     """
-    await _next_version(session, owner)
-    title = await queries.delete_book(session, owner, book_id, versions)
+    await _next_version(connection, owner)
+    title = await queries.delete_book(connection, owner, book_id, versions)
     if title is None:
-        await _refuse(session, owner, book_id)
+        await _refuse(connection, owner, book_id)
     return title
 
 
-async def _next_version(session: AsyncSession, owner: int) -> int:
-    version = await queries.next_version(session, owner)
+async def _next_version(connection: Connection, owner: int) -> int:
+    version = await queries.next_version(connection, owner)
     if version is None:  # deleted since the request was authenticated
         raise NotAuthenticatedError("This account was deleted.")
     return version
 
 
-async def _require_room(session: AsyncSession, owner: int, version: int) -> None:
+async def _require_room(connection: Connection, owner: int, version: int) -> None:
     """Counting 100,000 books takes longer than adding one, so it is done once in COUNTED_EVERY.
 
     In between, the number of changes since then tells how many books there are at most. Whoever
     has the version has the list to themselves until the transaction ends, so that what is counted
     stays true.
     """
-    now, room = monotonic(), _rooms.get(owner)
-    if room and version <= room.last_version and now - room.counted_at < COUNTED_EVERY:
+    room = _known_room(owner)
+    if room and version <= room.last_version:
         return
-    count = await queries.count_books(session, owner, MAX_BOOKS)
+    now = monotonic()
+    count = await queries.count_books(connection, owner, MAX_BOOKS)
     if count >= MAX_BOOKS:
         raise TooManyBooksError
     if len(_rooms) >= _MAX_ROOMS:
@@ -135,6 +151,11 @@ async def _require_room(session: AsyncSession, owner: int, version: int) -> None
     _rooms[owner] = _Room(now, version + MAX_BOOKS - count - 1)
 
 
-async def _refuse(session: AsyncSession, owner: int, book_id: int) -> NoReturn:
-    await get_book(await session.connection(), owner, book_id)
+def _known_room(owner: int) -> _Room | None:
+    room = _rooms.get(owner)
+    return room if room and monotonic() - room.counted_at < COUNTED_EVERY else None
+
+
+async def _refuse(connection: Connection, owner: int, book_id: int) -> NoReturn:
+    await get_book(connection, owner, book_id)
     raise BookChangedError

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
+from service.db.engine import EngineConnection
 from service.exceptions import FieldError, InvalidInputError, NotFoundError
 from service.security.passwords import PasswordHasher
 from service.shapes import check_text
@@ -21,16 +20,16 @@ async def create_user(settings: Settings, email: str, password: str) -> str:
     Raises InvalidInputError, for an address that is taken too, and SchemaError where the database
     is away or not at head.
     """
-    user = await accounts.new_user(
+    account = await accounts.new_user(
         _registration(email, password),
         PasswordHasher(),
         min_password_length=settings.password_min_length,
     )
-    async with connect_at_head(settings) as connection, AsyncSession(connection) as session:
+    async with connect_at_head(settings) as opened:
+        connection = EngineConnection(opened)
         try:
-            async with session.begin():
-                await accounts.register(session, user)
-                return user.email
+            async with connection.transaction():
+                return (await accounts.register(connection, account)).email
         except EmailTakenError as error:
             raise InvalidInputError(FieldError("email", str(error), error.code)) from error
 
@@ -41,18 +40,19 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
     Returns its address, and the number of sessions. Raises NotFoundError, InvalidInputError, and
     SchemaError where the database is away or not at head.
     """
-    async with connect_at_head(settings) as connection:
+    async with connect_at_head(settings) as opened:
+        connection = EngineConnection(opened)
         account = await accounts.find_account(connection, typed_email)
         if account is None:
             raise NotFoundError("There is no account with this e-mail address.")
-        await connection.rollback()  # no lock is held while the password is hashed
+        await opened.rollback()  # no lock is held while the password is hashed
         password = _registration(account.email, password).password
         await asyncio.to_thread(
             check_new_password, password, account.email, min_length=settings.password_min_length
         )
         hashed = await PasswordHasher().hash(password)
-        async with AsyncSession(connection) as session, session.begin():
-            return account.email, await accounts.change_password(session, account.id, hashed)
+        async with connection.transaction():
+            return account.email, await accounts.change_password(connection, account.id, hashed)
 
 
 def _registration(email: str, password: str) -> Registration:

@@ -5,10 +5,11 @@ statements by counting in each process, so that one process would run the statem
 one; and the lock that a migration holds would stay behind in a session that nobody has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+from asyncpg import Connection as Driver
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
@@ -31,23 +32,30 @@ def watch_connecting(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
         nonlocal looked
-        with _explained(), _no_socket_taken_for_a_file(options.get("host")):
+        with explained(options.get("host")):
             connection = dialect.connect(*arguments, **options)
-        if not looked:
-            try:
-                with _explained():
-                    _require_own_session(connection, dialect, arguments, options)
-            except BaseException:
-                connection.driver_connection.terminate()
-                raise
-            looked = True
+        if looked:
+            return connection
+
+        async def connect_again() -> Driver:
+            return cast(Driver, dialect.connect(*arguments, **options).driver_connection)
+
+        try:
+            with explained():
+                await_only(require_own_session(connection.driver_connection, connect_again))
+        except BaseException:
+            connection.driver_connection.terminate()
+            raise
+        looked = True
         return connection
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained(host: str | list[str] | None = None) -> Iterator[None]:
+    """Raise UnusableDatabaseError, in words, for whatever the block raises."""
     try:
-        yield
+        with _no_socket_taken_for_a_file(host):
+            yield
     except Exception as error:
         meaning = meaning_while_connecting(error)
         raise UnusableDatabaseError(explain(error), meaning, kind_of(error)) from error
@@ -65,20 +73,21 @@ def _no_socket_taken_for_a_file(host: str | list[str] | None) -> Iterator[None]:
         raise
 
 
-def _require_own_session(connection: Any, dialect: Any, arguments: Any, options: Any) -> None:
-    """Raises SharedSessionError where a second connection has the session of this one."""
-    driver = connection.driver_connection
-    session = await_only(driver.fetchval(_SESSION))
+async def require_own_session(
+    connection: Driver, connect_again: Callable[[], Awaitable[Driver]]
+) -> None:
+    """Raise SharedSessionError where a second connection has the session of this one."""
+    session = await connection.fetchval(_SESSION)
     # A pooler tells its clients numbers of its own, by which it knows what they want to cancel.
-    if session == driver.get_server_pid():
+    if session == connection.get_server_pid():
         return
     try:
-        other = dialect.connect(*arguments, **options)
+        other = await connect_again()
     except Exception:
         return  # none is to be had for the moment: in session mode they are few
     try:
-        shared = await_only(other.driver_connection.fetchval(_SESSION)) == session
+        shared = await other.fetchval(_SESSION) == session
     finally:
-        other.driver_connection.terminate()
+        other.terminate()
     if shared:
         raise SharedSessionError(f"two connections have one session, {session}")

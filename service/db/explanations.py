@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from service.db.failures import (
     OF_ASYNCPG,
     MissingFileError,
+    NoFreeConnectionError,
     UnusableDatabaseError,
     driver_error,
     has_no_tls,
@@ -38,6 +39,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionError, "the connection was cut ({})"),
     (socket.gaierror, "the name of its host cannot be resolved ({})"),
     (PoolTimeoutError, "no connection of the pool was free in time"),
+    (NoFreeConnectionError, "no connection of the pool was free in time"),
     (TimeoutError, "it gave no answer in time"),
     (FileNotFoundError, "its socket is not there ({})"),
     (

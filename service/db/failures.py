@@ -106,6 +106,10 @@ class UnusableDatabaseError(Exception):
         self.kind = kind or reason  # see kind_of()
 
 
+class NoFreeConnectionError(TimeoutError):
+    """Every connection of the pool is in use, and none became free in time."""
+
+
 class SharedSessionError(Exception):
     """A pooler gives our sessions to others between two transactions."""
 

@@ -2,15 +2,19 @@
 
 from functools import cache
 
-from asyncpg.exceptions import PostgresError
+from asyncpg.exceptions import IntegrityConstraintViolationError, PostgresError
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
+from service.db.failures import driver_error
 from service.models import Base
 
+# How a constraint is told of on a connection of asyncpg's, and on one of SQLAlchemy's.
+VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
 
-def violates(error: IntegrityError, name: str) -> bool:
+
+def violates(error: Exception, name: str) -> bool:
     """Whether the database refused a row for the constraint of this name.
 
     PostgreSQL names the constraint. SQLite names it, its columns or, for a foreign key, only its
@@ -18,7 +22,7 @@ def violates(error: IntegrityError, name: str) -> bool:
     that is not in the models.
     """
     constraint = _constraints()[name]
-    cause = error.driver_exception
+    cause = driver_error(error)
     if isinstance(cause, PostgresError):
         return getattr(cause, "constraint_name", None) == name
     return str(cause) == _told_by_sqlite(constraint)

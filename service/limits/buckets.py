@@ -7,17 +7,16 @@ at the same moment cannot both take the last place.
 import hashlib
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from functools import cache
 from math import ceil
 from typing import NamedTuple
 
-from sqlalchemy import Float, Insert, bindparam, case, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Executable, Float, bindparam, case, select, update
 
+from service.db.batches import DeleteBatch
+from service.db.statements import Connection, Statement, scalar
 from service.db.upserts import insert
 from service.exceptions import TooManyRequestsError
 from service.models import DatabaseEpoch, RateLimit
-from service.models.batches import BATCH, delete_batch
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ Standings = MutableMapping[str, Standing]  # by the limit's name, as they are af
 
 
 async def take(
-    connection: AsyncConnection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
+    connection: Connection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
 ) -> None:
     """Count an attempt in each bucket, in this order; the connection must commit each statement.
 
@@ -86,10 +85,10 @@ async def take(
             # Half an interval of tolerance: rounding must not cost anybody an attempt.
             "room": limit.period + limit.interval * (0.5 - cost),
         }
-        full = await connection.scalar(_take(connection.dialect.name), taken)
+        full = await _TAKE.first(connection, **taken)
         refused = full is None
         if refused:
-            full = await connection.scalar(_FULL, {"bucket": bucket.key})
+            full = await _FULL.first(connection, bucket=bucket.key)
         if standings is not None:
             standings[limit.name] = Standing.after(limit, full)
         if refused:
@@ -98,39 +97,32 @@ async def take(
 
 
 async def give_back(
-    connection: AsyncConnection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
+    connection: Connection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
 ) -> None:
     """Uncount an attempt that counted as `cost`, in every bucket."""
     for bucket in buckets:
-        given = {"bucket": bucket.key, "cost": cost * bucket.limit.interval}
-        full = await connection.scalar(_GIVE_BACK, given)
+        seconds = cost * bucket.limit.interval
+        full = await _GIVE_BACK.first(connection, bucket=bucket.key, cost=seconds)
         if standings is not None:
             standings[bucket.limit.name] = Standing.after(bucket.limit, full)
-
-
-async def delete_expired(connection: AsyncConnection, size: int = BATCH) -> int:
-    """Remove a batch of the buckets that have run empty, which mean the same as none.
-
-    Returns their number.
-    """
-    expired = RateLimit.empty_at < DatabaseEpoch()
-    return await delete_batch(connection, RateLimit, expired, RateLimit.empty_at, size)
 
 
 _now = DatabaseEpoch()
 _cost = bindparam("cost", type_=Float(53))
 _full = RateLimit.empty_at - _now  # seconds until the bucket is empty
-_FULL = select(_full).where(RateLimit.key == bindparam("bucket"))
-_GIVE_BACK = (
+_FULL = Statement(select(_full).where(RateLimit.key == bindparam("bucket")), scalar)
+_GIVE_BACK = Statement(
     update(RateLimit)
     .where(RateLimit.key == bindparam("bucket"))
     .values(empty_at=RateLimit.empty_at - _cost)
-    .returning(_full)
+    .returning(_full),
+    scalar,
 )
+# A bucket that has run empty means the same as none.
+delete_expired = DeleteBatch(RateLimit, RateLimit.empty_at < DatabaseEpoch(), RateLimit.empty_at)
 
 
-@cache
-def _take(dialect: str) -> Insert:
+def _take(dialect: str) -> Executable:
     """One statement that adds an attempt, and returns a row only where there was room for it."""
     start = case((RateLimit.empty_at > _now, RateLimit.empty_at), else_=_now)
     return (
@@ -143,3 +135,6 @@ def _take(dialect: str) -> Insert:
         )
         .returning(_full)
     )
+
+
+_TAKE = Statement(_take, scalar)

@@ -15,6 +15,7 @@ from quart.typing import ResponseTypes
 from werkzeug.exceptions import HTTPException
 
 from service import db
+from service.db.statements import Connection
 from service.exceptions import (
     DatabaseUnavailableError,
     ServiceError,
@@ -97,7 +98,13 @@ async def take(*buckets: Bucket, cost: int = 1) -> None:
     """Count an attempt in each bucket, as `cost` attempts. Raises TooManyRequestsError."""
     if get_settings().rate_limits:
         async with db.read() as connection:
-            await limits.take(connection, *buckets, cost=cost, standings=_standings())
+            await take_on(connection, *buckets, cost=cost)
+
+
+async def take_on(connection: Connection, *buckets: Bucket, cost: int = 1) -> None:
+    """The same on a connection that commits each statement by itself."""
+    if get_settings().rate_limits:
+        await limits.take(connection, *buckets, cost=cost, standings=_standings())
 
 
 async def take_more(bucket: Bucket, cost: int) -> None:

@@ -4,7 +4,13 @@
 migrate: a cold start with a database at head asks one question and goes on.
 """
 
-from service.migrations.revisions import SchemaError, WrongSettingError, current_revision, head
+from service.migrations.revisions import (
+    SchemaError,
+    WrongSettingError,
+    current_revision,
+    head,
+    read_revision,
+)
 from service.migrations.rollback import is_of_later_release
 from service.migrations.upgrading import reset, upgrade
 
@@ -14,6 +20,7 @@ __all__ = [
     "current_revision",
     "head",
     "is_of_later_release",
+    "read_revision",
     "reset",
     "upgrade",
 ]

@@ -12,6 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.db.failures import is_missing_table
+from service.db.statements import Connection, Statement, scalar
+
+_SELECT_VERSIONS = text("SELECT version_num FROM alembic_version")
+_VERSIONS = Statement(_SELECT_VERSIONS, scalar)
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +53,24 @@ def head() -> str:
     return heads.pop()
 
 
+async def read_revision(connection: Connection) -> str | None:
+    """The same as `current_revision` on a connection of `service.db`, outside of transactions."""
+    try:
+        versions = await _VERSIONS.all(connection)
+    except Exception as error:
+        if not is_missing_table(error):
+            raise
+        return None
+    return versions[0] if len(versions) == 1 else None
+
+
 async def current_revision(connection: AsyncConnection) -> str | None:
     """The database's revision, or None where it has none; one query.
 
     Where the version table is missing, the connection's transaction is rolled back.
     """
     try:
-        rows = await connection.scalars(text("SELECT version_num FROM alembic_version"))
+        rows = await connection.scalars(_SELECT_VERSIONS)
     except DBAPIError as error:
         if not is_missing_table(error):
             raise

@@ -37,7 +37,7 @@ class Book(Base):
     updated_at: Mapped[datetime] = mapped_column(default=DatabaseNow(), onupdate=DatabaseNow())
     # The owner's books_revision when this book was last changed: never the same twice, even where
     # a restored database gives a deleted book's id to a new one.
-    version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    version: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class LegacyBook(Base):

@@ -31,7 +31,7 @@ class User(Base):
     password_hashed: Mapped[str] = mapped_column(String(PASSWORD_HASH_MAX_LENGTH))
     registered_on: Mapped[datetime] = mapped_column(default=DatabaseNow())
     # Counts the changes of this person's list; each book keeps the number of its last one.
-    books_revision: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    books_revision: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class Session(Base):

@@ -6,14 +6,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from quart import Quart
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service import db, idempotency
 from service.auth import queries as auth
+from service.db.batches import BATCH
 from service.db.failures import is_time_out
+from service.db.statements import Connection
 from service.exceptions import DatabaseUnavailableError
 from service.limits import buckets as limits
-from service.models.batches import BATCH
 from service.web.errors import note_failure
 
 FIRST = 180.0  # seconds after the start, when a cold start needs the processor no more
@@ -22,7 +22,7 @@ CONTINUED = 60.0  # seconds until the next round where one has left something
 MOST_BATCHES = 200  # of one job in one round
 
 # Deletes at most so many rows, and returns their number.
-Job = Callable[[AsyncConnection, int], Awaitable[int]]
+Job = Callable[[Connection, int], Awaitable[int]]
 JOBS: Mapping[str, Job] = {
     "sessions": auth.delete_expired_sessions,
     "access tokens": auth.delete_expired_tokens,

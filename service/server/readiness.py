@@ -15,12 +15,14 @@ from sqlalchemy import text
 
 from service import db
 from service.db.failures import Meaning, UnusableDatabaseError
+from service.db.statements import Statement, scalar
 from service.exceptions import DatabaseUnavailableError
 from service.migrations.needs import find_unmet
 
 INTERVAL = 60.0  # seconds between two trials while all is well
 RETRY = 2.0  # seconds after a trial that found something
 FIRST_WAIT = 0.7  # seconds that /readyz waits for a trial, of the 1.5 that it has
+_ONE = Statement(text("SELECT 1"), scalar)
 LOCK_TIMEOUT = "300ms"  # of PostgreSQL: a migration or a restore holds a lock for longer
 
 
@@ -54,7 +56,7 @@ class Readiness:
         """Raises DatabaseUnavailableError, at the latest after FIRST_WAIT and db.UNIT_TIMEOUT."""
         try:
             async with db.read() as connection:
-                await connection.execute(text("SELECT 1"))
+                await _ONE.one(connection)
         except DatabaseUnavailableError:
             self._is_known, self._due = False, 0.0  # another server may come back
             raise

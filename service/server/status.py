@@ -3,10 +3,11 @@
 import asyncio
 
 from quart import Blueprint, Response, send_from_directory
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
 from service import db, migrations
 from service.auth import current_user, public
+from service.db.statements import Statement
 from service.exceptions import DatabaseUnavailableError
 from service.limits.views import unlimited
 from service.server import readiness
@@ -18,7 +19,7 @@ READY_TIMEOUT = 1.5  # seconds; the contract gives /readyz two
 
 blueprint = Blueprint("status", __name__)
 
-_TABLES = {
+_TABLE_NAMES = {
     "postgresql": text(
         "SELECT to_regclass('users') IS NOT NULL AS users,"
         " to_regclass('books') IS NOT NULL AS books"
@@ -29,6 +30,13 @@ _TABLES = {
         " FROM sqlite_master WHERE type = 'table'"
     ),
 }
+
+
+def _has_tables(dialect: str) -> Executable:
+    return _TABLE_NAMES[dialect]
+
+
+_HAS_TABLES = Statement(_has_tables, lambda users, books: (bool(users), bool(books)))
 
 
 @blueprint.get("/livez")
@@ -59,16 +67,16 @@ async def status() -> Response:
     """Tell people and operators what runs here, without a secret or an address."""
     settings = get_settings()
     async with db.read() as connection:
-        tables = (await connection.execute(_TABLES[connection.dialect.name])).one()
-        revision = await migrations.current_revision(connection)
+        has_users, has_books = await _HAS_TABLES.one(connection)
+        revision = await migrations.read_revision(connection)
     await current_user()
     head = migrations.head()
     checks = [
         ("Web application", "Active", True),
         ("Configuration type", settings.config_type, None),
         ("Database initialized", _yes(revision is not None), revision is not None),
-        ("Table users created", _yes(tables.users), bool(tables.users)),
-        ("Table books created", _yes(tables.books), bool(tables.books)),
+        ("Table users created", _yes(has_users), has_users),
+        ("Table books created", _yes(has_books), has_books),
         ("Schema revision", revision or "none", revision == head),
         ("Release", settings.release or "not told", None),
     ]

@@ -16,9 +16,9 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
-from sqlalchemy import QueuePool
 
 from service.asgi import ASGIApp, Receive, Scope, Send
+from service.db import Pool
 from service.security.passwords import PasswordHasher
 from service.telemetry.requests import answer_of, method_of
 
@@ -90,13 +90,13 @@ class Metrics:
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
-    def sample(self, pool: QueuePool, hasher: PasswordHasher) -> None:
+    def sample(self, pool: Pool, hasher: PasswordHasher) -> None:
         """Look at what this process does now."""
         self._workers.set(1)
         self._in_flight.set(self.in_flight)
-        self._pool_size.set(pool.size())
-        self._pool_checked_out.set(pool.checkedout())
-        self._pool_overflow.set(max(0, pool.overflow()))  # it counts from below zero
+        self._pool_size.set(pool.kept)
+        self._pool_checked_out.set(pool.in_use)
+        self._pool_overflow.set(max(0, pool.in_use - pool.kept))
         self._hashing_running.set(hasher.threads.running)
         self._hashing_waiting.set(hasher.threads.waiting)
         for metric in self._process.collect():

@@ -9,7 +9,6 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from quart import Blueprint, Quart, Response, request
-from sqlalchemy import QueuePool
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
@@ -84,8 +83,7 @@ async def _encoded(
 
 
 def _sample(metrics: Metrics) -> None:
-    pool = cast(QueuePool, get_database().engine.sync_engine.pool)
-    metrics.sample(pool, get_password_hasher())
+    metrics.sample(get_database().pool, get_password_hasher())
 
 
 async def _keep_sampling(app: Quart, metrics: Metrics) -> None:

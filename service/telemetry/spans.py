@@ -5,14 +5,15 @@ query strings, addresses and the text of errors, and with that what people wrote
 the row that a constraint refused. Here is told only what stands here.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from opentelemetry.propagate import extract
 from opentelemetry.trace import NoOpTracer, Span, SpanKind, Status, StatusCode, Tracer
-from sqlalchemy import Engine, event
 
 from service.asgi import ASGIApp, Receive, Scope, Send
 from service.db.failures import driver_error
+from service.db.statements import Observer
 from service.logs import request_id
 from service.telemetry.requests import NO_ROUTE, answer_of, method_of
 
@@ -67,30 +68,25 @@ def _tell_answer(span: Span, method: str, route: str, status: int) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def watch_statements(engine: Engine, tracer: Tracer) -> None:
-    """Make a span of each statement: its text, never its values."""
+def observer(dialect: str, tracer: Tracer) -> Observer:
+    """Return what makes a span of each statement: its text, never its values."""
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def begin(_connection: Any, _cursor: Any, statement: str, *rest: Any) -> None:
-        _parameters, context, _many = rest
+    @contextmanager
+    def observe(statement: str) -> Iterator[None]:
         operation = (statement.split(maxsplit=1) or [""])[0].upper()
         attributes = {
-            "db.system.name": engine.dialect.name,
+            "db.system.name": dialect,
             "db.operation.name": operation,
             "db.query.text": statement,
         }
-        context.span = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def end(_connection: Any, _cursor: Any, _statement: str, *rest: Any) -> None:
-        _parameters, context, _many = rest
-        context.span.end()
-
-    @event.listens_for(engine, "handle_error")
-    def end_in_error(error: Any) -> None:
-        span = getattr(error.execution_context, "span", None)
-        if span is not None and span.is_recording():
-            kind = type(driver_error(error.original_exception)).__qualname__
-            span.set_attribute("error.type", kind)
+        span = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
+        try:
+            yield
+        except BaseException as error:
+            span.set_attribute("error.type", type(driver_error(error)).__qualname__)
             span.set_status(Status(StatusCode.ERROR))
+            raise
+        finally:
             span.end()
+
+    return observe

@@ -18,7 +18,7 @@ from quart import Quart
 from service.asgi import ASGIApp
 from service.config import Settings
 from service.db import get_database
-from service.telemetry.spans import RequestSpans, watch_statements
+from service.telemetry.spans import RequestSpans, observer
 
 # Seconds to send what is left when we stop. gunicorn's worker has five for all that it closes.
 FLUSH_TIMEOUT = 2.0
@@ -41,7 +41,8 @@ def init_app(app: Quart, settings: Settings) -> None:
             yield
             return
         spans.tracer = provider.get_tracer("service")
-        watch_statements(get_database().engine.sync_engine, spans.tracer)
+        pool = get_database().pool
+        pool.observer = observer(pool.dialect, spans.tracer)
         yield
         await _stop(provider)
 

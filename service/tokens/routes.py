@@ -1,10 +1,10 @@
 """Pages of access tokens: the list with its form, the one just made, and revoking."""
 
 from quart import Blueprint, Response, flash, request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service import db
 from service.auth import SignedInUser, login_required, login_required_to_read
+from service.db.statements import Connection
 from service.exceptions import InvalidInputError
 from service.idempotency import SentBeforeError
 from service.limits.views import REVOCATIONS, limited_inside, per_user, unlimited
@@ -40,7 +40,7 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/profile/tokens")
 @blueprint.get("")
 @login_required_to_read
 @unlimited("two statements, at most 100 rows")
-async def list_tokens(user: SignedInUser, connection: AsyncConnection) -> Response:
+async def list_tokens(user: SignedInUser, connection: Connection) -> Response:
     """Show the tokens that can be used, and a form to make one."""
     found = await tokens.list_tokens(connection, user.id)
     form = Form({"scopes": ["books:read"], "days": "90"})
@@ -67,12 +67,12 @@ async def make_token(user: SignedInUser) -> Response:
         submission = Submission.of(user.id, texts, wanted.wish)
         async with (
             submission.once(),
-            verified(user.email, wanted.password) as (session, account),
+            verified(user.email, wanted.password) as (connection, account),
         ):
             if account.id != user.id:  # the address has become another person's since
                 raise WrongCredentialsError("Incorrect login credentials.")
-            made = await tokens.make_token(session, user.id, wanted.wish)
-            await submission.keep(session, made.row.id)
+            made = await tokens.make_token(connection, user.id, wanted.wish)
+            await submission.keep(connection, made.row.id)
     except InvalidInputError as error:
         return _form_page(Form.refused(values, error, PROBLEM), 422)
     except WrongCredentialsError:
@@ -89,9 +89,7 @@ async def make_token(user: SignedInUser) -> Response:
 @blueprint.get("/<id:token_id>/revoke")
 @login_required_to_read
 @unlimited("reads one row")
-async def revoke_token_form(
-    user: SignedInUser, connection: AsyncConnection, token_id: int
-) -> Response:
+async def revoke_token_form(user: SignedInUser, connection: Connection, token_id: int) -> Response:
     """Ask before revoking: a link must not do it."""
     token = await tokens.get_token(connection, user.id, token_id)
     return _page("users/token_revoke.html", token=token)
@@ -102,8 +100,8 @@ async def revoke_token_form(
 @per_user(REVOCATIONS)
 async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     """End a token at once."""
-    async with db.transaction() as session:
-        name = await tokens.revoke_token(session, user.id, token_id)
+    async with db.transaction() as connection:
+        name = await tokens.revoke_token(connection, user.id, token_id)
     told = visible_or(name, "no visible name")
     await flash(pages.sentence("Token ({}) was revoked!", told), "success")
     return pages.redirect("/profile/tokens")

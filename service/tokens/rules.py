@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-
+from service.db.statements import Connection
 from service.exceptions import ConflictError, NotFoundError
 from service.security.tokens import hash_token, new_access_token
 from service.users import queries
@@ -39,13 +38,13 @@ class NewToken(NamedTuple):
     row: TokenRow
 
 
-async def make_token(session: AsyncSession, owner: int, wish: TokenWish) -> NewToken:
+async def make_token(connection: Connection, owner: int, wish: TokenWish) -> NewToken:
     """Make a token. Raises TooManyTokensError."""
-    if await queries.count_tokens(session, owner) >= MAX_TOKENS:
+    if await queries.count_tokens(connection, owner) >= MAX_TOKENS:
         raise TooManyTokensError
     text = new_access_token()
     row = await queries.add_token(
-        session,
+        connection,
         owner,
         hash_token(text),
         name=wish.name,
@@ -55,12 +54,12 @@ async def make_token(session: AsyncSession, owner: int, wish: TokenWish) -> NewT
     return NewToken(text, row)
 
 
-async def list_tokens(connection: AsyncConnection, owner: int) -> Sequence[TokenRow]:
+async def list_tokens(connection: Connection, owner: int) -> Sequence[TokenRow]:
     """Somebody's tokens that can be used, newest first; as many as MAX_TOKENS at most."""
     return await queries.list_tokens(connection, owner)
 
 
-async def get_token(connection: AsyncConnection, owner: int, token_id: int) -> TokenRow:
+async def get_token(connection: Connection, owner: int, token_id: int) -> TokenRow:
     """One token of this person. Raises TokenNotFoundError."""
     token = await queries.get_token(connection, owner, token_id)
     if token is None:
@@ -68,9 +67,9 @@ async def get_token(connection: AsyncConnection, owner: int, token_id: int) -> T
     return token
 
 
-async def revoke_token(session: AsyncSession, owner: int, token_id: int) -> str:
+async def revoke_token(connection: Connection, owner: int, token_id: int) -> str:
     """End a token at once; returns its name. Raises TokenNotFoundError."""
-    name = await queries.delete_token(session, owner, token_id)
+    name = await queries.delete_token(connection, owner, token_id)
     if name is None:
         raise TokenNotFoundError
     return name

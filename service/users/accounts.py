@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-
-from service.db.violations import violates
+from service.db.statements import Connection
+from service.db.violations import VIOLATIONS, violates
 from service.exceptions import (
     ConflictError,
     FieldError,
     InvalidInputError,
     NotAuthenticatedError,
 )
-from service.models import PASSWORD_MAX_LENGTH, User
+from service.models import PASSWORD_MAX_LENGTH
 from service.security.password_text import is_same
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
@@ -22,7 +21,7 @@ from service.shapes import is_storable
 from service.users import queries
 from service.users.forms import Registration, canonical_email, new_email
 from service.users.passwords import check_new_password
-from service.users.queries import Account
+from service.users.queries import Account, UserRow
 
 
 class EmailTakenError(ConflictError):
@@ -37,12 +36,19 @@ class WrongCredentialsError(NotAuthenticatedError):
     code = "WRONG_CREDENTIALS"
 
 
+class NewAccount(NamedTuple):
+    """An account that may be added."""
+
+    email: str
+    password_hashed: str
+
+
 _failures = EvenTiming()
 
 
 async def new_user(
     registration: Registration, hasher: PasswordHasher, *, min_password_length: int
-) -> User:
+) -> NewAccount:
     """The account that a registration asks for, not yet added.
 
     Takes no connection, because it hashes and may wait for its turn to. Raises InvalidInputError.
@@ -64,39 +70,38 @@ async def new_user(
         errors.append(FieldError("confirm", registration.messages["confirm"], "not_equal"))
     if errors:
         raise InvalidInputError(*errors)
-    return User(email=email, password_hashed=await hasher.hash(registration.password))
+    return NewAccount(email, await hasher.hash(registration.password))
 
 
-async def register(session: AsyncSession, user: User) -> None:
+async def register(connection: Connection, account: NewAccount) -> UserRow:
     """Add an account. Raises EmailTakenError, decided by the unique index alone."""
-    queries.add_user(session, user)
     with _email_taken():
-        await session.flush()
+        return await queries.add_user(connection, account.email, account.password_hashed)
 
 
-async def change_email(session: AsyncSession, user_id: int, email: str) -> None:
+async def change_email(connection: Connection, user_id: int, email: str) -> None:
     """Give an account another address, in its canonical form. Raises EmailTakenError."""
     with _email_taken():
-        await queries.set_email(session, user_id, email)
+        await queries.set_email(connection, user_id, email)
 
 
 async def change_password(
-    session: AsyncSession, user_id: int, hashed: str, *, kept: int | None = None
+    connection: Connection, user_id: int, hashed: str, *, kept: int | None = None
 ) -> int:
     """Give an account another password, which ends its tokens, and its sessions but the one kept.
 
     Returns how many sessions that ended.
     """
-    await queries.set_password_hash(session, user_id, hashed)
-    await queries.delete_tokens(session, user_id)
-    return await queries.delete_sessions(session, user_id, kept)
+    await queries.set_password_hash(connection, user_id, hashed)
+    await queries.delete_tokens(connection, user_id)
+    return await queries.delete_sessions(connection, user_id, kept)
 
 
 @contextmanager
 def _email_taken() -> Iterator[None]:
     try:
         yield
-    except IntegrityError as error:
+    except VIOLATIONS as error:
         if violates(error, "users_email_key"):
             raise EmailTakenError(
                 "There is an account with this e-mail address already."
@@ -104,7 +109,7 @@ def _email_taken() -> Iterator[None]:
         raise
 
 
-async def find_account(connection: AsyncConnection, typed_email: str) -> Account | None:
+async def find_account(connection: Connection, typed_email: str) -> Account | None:
     """The account of an address as somebody typed it, or None.
 
     An operator's shell passes any bytes on: what is no UTF-8 is nobody's address.

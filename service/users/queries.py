@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Float, bindparam, case, delete, func, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import BindParameter, Float, bindparam, case, delete, func, insert, select, update
 
+from service.db.statements import Connection, Statement, scalar
 from service.models import AccessToken, DatabaseNow, LegacyBook, Session, User
 
 
@@ -18,55 +18,12 @@ class Account(NamedTuple):
     password_hashed: str
 
 
-_BY_EMAIL = (
-    select(User.id, User.email, User.password_hashed)
-    .where(User.email.in_((bindparam("typed"), bindparam("canonical"))))
-    .order_by(case((User.email == bindparam("typed"), 0), else_=1))
-    .limit(1)
-)
+class UserRow(NamedTuple):
+    """An account as its owner sees it."""
 
-
-async def get_user_by_email(
-    connection: AsyncConnection, typed: str, canonical: str
-) -> Account | None:
-    """The account of an address.
-
-    As it was typed comes first: the Flask application could hold two accounts whose addresses
-    have the same canonical form, and the younger one keeps the spelling that it was made with.
-    """
-    result = await connection.execute(_BY_EMAIL, {"typed": typed, "canonical": canonical})
-    row = result.first()
-    return None if row is None else Account(*row)
-
-
-async def get_hash_to_change(session: AsyncSession, user_id: int, *, whole: bool) -> str | None:
-    """The hash of an account's password, which stays what it is until the transaction ends.
-
-    None where the account is gone. With `whole` nobody refers to the account meanwhile either,
-    which is needed to change its address: to ask for that later is a deadlock.
-    """
-    query = select(User.password_hashed).where(User.id == user_id)
-    return await session.scalar(query.with_for_update(key_share=not whole))
-
-
-def add_user(session: AsyncSession, user: User) -> None:
-    """Add an account."""
-    session.add(user)
-
-
-async def set_password_hash(session: AsyncSession, user_id: int, password_hashed: str) -> None:
-    """Replace the hash, whatever it was."""
-    await session.execute(
-        update(User).where(User.id == user_id).values(password_hashed=password_hashed)
-    )
-
-
-async def delete_sessions(session: AsyncSession, user_id: int, kept: int | None = None) -> int:
-    """Sign an account out everywhere, or but in one session; returns how many that ended."""
-    ended = delete(Session).where(Session.user_id == user_id).returning(Session.id)
-    if kept is not None:
-        ended = ended.where(Session.id != kept)
-    return len((await session.scalars(ended)).all())
+    id: int
+    email: str
+    registered_on: datetime
 
 
 class SessionRow(NamedTuple):
@@ -75,29 +32,6 @@ class SessionRow(NamedTuple):
     id: int
     created_at: datetime
     expires_at: datetime
-
-
-async def list_sessions(
-    connection: AsyncConnection, user_id: int, count: int
-) -> Sequence[SessionRow]:
-    """The newest sessions that have not expired."""
-    result = await connection.execute(
-        select(Session.id, Session.created_at, Session.expires_at)
-        .where(Session.user_id == user_id, Session.expires_at > DatabaseNow())
-        .order_by(Session.id.desc())
-        .limit(count)
-    )
-    return [SessionRow(*row) for row in result]
-
-
-async def end_session(session: AsyncSession, user_id: int, session_id: int) -> bool:
-    """End one session of this person; False where there is none."""
-    result = await session.execute(
-        delete(Session)
-        .where(Session.id == session_id, Session.user_id == user_id)
-        .returning(Session.id)
-    )
-    return result.first() is not None
 
 
 class TokenRow(NamedTuple):
@@ -111,6 +45,59 @@ class TokenRow(NamedTuple):
     last_used_at: datetime | None
 
 
+_owner: BindParameter[int] = bindparam("owner")
+_GET_BY_EMAIL = Statement(
+    select(User.id, User.email, User.password_hashed)
+    .where(User.email.in_((bindparam("typed"), bindparam("canonical"))))
+    .order_by(case((User.email == bindparam("typed"), 0), else_=1))
+    .limit(1),
+    Account,
+)
+_ADD_USER = Statement(
+    insert(User)
+    .values(
+        email=bindparam("email"),
+        password_hashed=bindparam("password_hashed"),
+        registered_on=DatabaseNow(),
+        books_revision=0,
+    )
+    .returning(User.id, User.email, User.registered_on),
+    UserRow,
+)
+
+
+def _get_hash(*, whole: bool) -> Statement[str]:
+    query = select(User.password_hashed).where(User.id == _owner)
+    return Statement(query.with_for_update(key_share=not whole), scalar)
+
+
+_GET_HASH_TO_CHANGE = {whole: _get_hash(whole=whole) for whole in (False, True)}
+_SET_PASSWORD_HASH = Statement(
+    update(User).where(User.id == _owner).values(password_hashed=bindparam("new_hash")), scalar
+)
+_SET_EMAIL = Statement(
+    update(User).where(User.id == _owner).values(email=bindparam("new_email")), scalar
+)
+# Nothing refers to these rows and they refer to nothing: no cascade reaches them.
+_DELETE_LEGACY_BOOKS = Statement(delete(LegacyBook).where(LegacyBook.user_id == _owner), scalar)
+_DELETE_USER = Statement(delete(User).where(User.id == _owner), scalar)
+
+_sessions = delete(Session).where(Session.user_id == _owner)
+_DELETE_SESSIONS = Statement(_sessions.returning(Session.id), scalar)
+_DELETE_OTHER_SESSIONS = Statement(
+    _sessions.where(Session.id != bindparam("kept")).returning(Session.id), scalar
+)
+_DELETE_SESSION = Statement(
+    _sessions.where(Session.id == bindparam("session_id")).returning(Session.id), scalar
+)
+_LIST_SESSIONS = Statement(
+    select(Session.id, Session.created_at, Session.expires_at)
+    .where(Session.user_id == _owner, Session.expires_at > DatabaseNow())
+    .order_by(Session.id.desc())
+    .limit(bindparam("count")),
+    SessionRow,
+)
+
 _TOKEN = (
     AccessToken.id,
     AccessToken.name,
@@ -119,16 +106,91 @@ _TOKEN = (
     AccessToken.expires_at,
     AccessToken.last_used_at,
 )
+_is_usable = (AccessToken.user_id == _owner, AccessToken.expires_at > DatabaseNow())
+_COUNT_TOKENS: Statement[int] = Statement(
+    select(func.count(AccessToken.id)).where(*_is_usable), scalar
+)
+_ADD_TOKEN = Statement(
+    insert(AccessToken)
+    .values(
+        user_id=_owner,
+        token_hash=bindparam("token_hash"),
+        name=bindparam("name"),
+        scopes=bindparam("scopes"),
+        created_at=DatabaseNow(),
+        expires_at=DatabaseNow(bindparam("lifetime", type_=Float())),
+    )
+    .returning(*_TOKEN),
+    TokenRow,
+)
+_LIST_TOKENS = Statement(
+    select(*_TOKEN).where(*_is_usable).order_by(AccessToken.id.desc()).limit(1000), TokenRow
+)
+_GET_TOKEN = Statement(
+    select(*_TOKEN).where(AccessToken.id == bindparam("token_id"), *_is_usable), TokenRow
+)
+_DELETE_TOKEN = Statement(
+    delete(AccessToken)
+    .where(AccessToken.id == bindparam("token_id"), *_is_usable)
+    .returning(AccessToken.name),
+    scalar,
+)
+_DELETE_TOKENS = Statement(delete(AccessToken).where(AccessToken.user_id == _owner), scalar)
 
 
-async def count_tokens(session: AsyncSession, user_id: int) -> int:
+async def get_user_by_email(connection: Connection, typed: str, canonical: str) -> Account | None:
+    """The account of an address.
+
+    As it was typed comes first: the Flask application could hold two accounts whose addresses
+    have the same canonical form, and the younger one keeps the spelling that it was made with.
+    """
+    return await _GET_BY_EMAIL.first(connection, typed=typed, canonical=canonical)
+
+
+async def get_hash_to_change(connection: Connection, user_id: int, *, whole: bool) -> str | None:
+    """The hash of an account's password, which stays what it is until the transaction ends.
+
+    None where the account is gone. With `whole` nobody refers to the account meanwhile either,
+    which is needed to change its address: to ask for that later is a deadlock.
+    """
+    return await _GET_HASH_TO_CHANGE[whole].first(connection, owner=user_id)
+
+
+async def add_user(connection: Connection, email: str, password_hashed: str) -> UserRow:
+    """Add an account."""
+    return await _ADD_USER.one(connection, email=email, password_hashed=password_hashed)
+
+
+async def set_password_hash(connection: Connection, user_id: int, password_hashed: str) -> None:
+    """Replace the hash, whatever it was."""
+    await _SET_PASSWORD_HASH.all(connection, owner=user_id, new_hash=password_hashed)
+
+
+async def delete_sessions(connection: Connection, user_id: int, kept: int | None = None) -> int:
+    """Sign an account out everywhere, or but in one session; returns how many that ended."""
+    if kept is None:
+        return len(await _DELETE_SESSIONS.all(connection, owner=user_id))
+    return len(await _DELETE_OTHER_SESSIONS.all(connection, owner=user_id, kept=kept))
+
+
+async def list_sessions(connection: Connection, user_id: int, count: int) -> Sequence[SessionRow]:
+    """The newest sessions that have not expired."""
+    return await _LIST_SESSIONS.all(connection, owner=user_id, count=count)
+
+
+async def end_session(connection: Connection, user_id: int, session_id: int) -> bool:
+    """End one session of this person; False where there is none."""
+    ended = await _DELETE_SESSION.first(connection, owner=user_id, session_id=session_id)
+    return ended is not None
+
+
+async def count_tokens(connection: Connection, user_id: int) -> int:
     """How many tokens of this person can be used."""
-    usable = (AccessToken.user_id == user_id, AccessToken.expires_at > DatabaseNow())
-    return await session.scalar(select(func.count(AccessToken.id)).where(*usable)) or 0
+    return await _COUNT_TOKENS.one(connection, owner=user_id)
 
 
 async def add_token(
-    session: AsyncSession,
+    connection: Connection,
     user_id: int,
     token_hash: bytes,
     *,
@@ -137,61 +199,42 @@ async def add_token(
     lifetime: int,
 ) -> TokenRow:
     """Keep a token that ends after `lifetime` seconds."""
-    values = {"user_id": user_id, "token_hash": token_hash, "name": name, "scopes": scopes}
-    times = {"created_at": DatabaseNow(), "expires_at": DatabaseNow(literal(lifetime, Float()))}
-    result = await session.execute(insert(AccessToken).values(**values, **times).returning(*_TOKEN))
-    return TokenRow(*result.one())
+    return await _ADD_TOKEN.one(
+        connection,
+        owner=user_id,
+        token_hash=token_hash,
+        name=name,
+        scopes=scopes,
+        lifetime=float(lifetime),
+    )
 
 
-async def list_tokens(connection: AsyncConnection, user_id: int) -> Sequence[TokenRow]:
+async def list_tokens(connection: Connection, user_id: int) -> Sequence[TokenRow]:
     """The tokens of this person that can be used, newest first; their number is bounded."""
-    result = await connection.execute(
-        select(*_TOKEN)
-        .where(AccessToken.user_id == user_id, AccessToken.expires_at > DatabaseNow())
-        .order_by(AccessToken.id.desc())
-        .limit(1000)
-    )
-    return [TokenRow(*row) for row in result]
+    return await _LIST_TOKENS.all(connection, owner=user_id)
 
 
-async def get_token(connection: AsyncConnection, user_id: int, token_id: int) -> TokenRow | None:
+async def get_token(connection: Connection, user_id: int, token_id: int) -> TokenRow | None:
     """A token of this person that can be used, or None."""
-    result = await connection.execute(
-        select(*_TOKEN).where(
-            AccessToken.id == token_id,
-            AccessToken.user_id == user_id,
-            AccessToken.expires_at > DatabaseNow(),
-        )
-    )
-    row = result.first()
-    return None if row is None else TokenRow(*row)
+    return await _GET_TOKEN.first(connection, owner=user_id, token_id=token_id)
 
 
-async def delete_token(session: AsyncSession, user_id: int, token_id: int) -> str | None:
+async def delete_token(connection: Connection, user_id: int, token_id: int) -> str | None:
     """End a token of this person; returns its name, or None where there is none."""
-    return await session.scalar(
-        delete(AccessToken)
-        .where(
-            AccessToken.id == token_id,
-            AccessToken.user_id == user_id,
-            AccessToken.expires_at > DatabaseNow(),
-        )
-        .returning(AccessToken.name)
-    )
+    return await _DELETE_TOKEN.first(connection, owner=user_id, token_id=token_id)
 
 
-async def delete_tokens(session: AsyncSession, user_id: int) -> None:
+async def delete_tokens(connection: Connection, user_id: int) -> None:
     """End every token of this person."""
-    await session.execute(delete(AccessToken).where(AccessToken.user_id == user_id))
+    await _DELETE_TOKENS.all(connection, owner=user_id)
 
 
-async def set_email(session: AsyncSession, user_id: int, email: str) -> None:
+async def set_email(connection: Connection, user_id: int, email: str) -> None:
     """Give an account another address; the unique index decides whether it is free."""
-    await session.execute(update(User).where(User.id == user_id).values(email=email))
+    await _SET_EMAIL.all(connection, owner=user_id, new_email=email)
 
 
-async def delete_user(session: AsyncSession, user_id: int) -> None:
+async def delete_user(connection: Connection, user_id: int) -> None:
     """Delete an account with all that belongs to it."""
-    # Nothing refers to these rows and they refer to nothing: no cascade reaches them.
-    await session.execute(delete(LegacyBook).where(LegacyBook.user_id == user_id))
-    await session.execute(delete(User).where(User.id == user_id))
+    await _DELETE_LEGACY_BOOKS.all(connection, owner=user_id)
+    await _DELETE_USER.all(connection, owner=user_id)

@@ -67,15 +67,15 @@ async def register() -> Response:
         return await _tell_signed_in()
     try:
         async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
-            user = await accounts.new_user(
+            account = await accounts.new_user(
                 check_text(Registration, texts),
                 get_password_hasher(),
                 min_password_length=get_settings().password_min_length,
             )
-            async with db.transaction() as session:
-                await accounts.register(session, user)
-                await sign_in(session, user.id)
-                await Submission.of(user.id, texts).keep(session, user.id)
+            async with db.transaction() as connection:
+                user = await accounts.register(connection, account)
+                await sign_in(connection, user.id)
+                await Submission.of(user.id, texts).keep(connection, user.id)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "The account could not be made.")
         return _registration_page(form, status=422)
@@ -128,8 +128,8 @@ async def logout_form() -> Response:
 @unlimited("deletes at most one row, and only with its token")
 async def logout() -> Response:
     """Sign out; doing it twice is fine."""
-    async with db.transaction() as session:
-        await sign_out(session)
+    async with db.transaction() as connection:
+        await sign_out(connection)
     await flash("Goodbye!", "info")
     return pages.redirect("/")
 
@@ -144,8 +144,8 @@ async def profile(user: SignedInUser) -> Response:
 
 async def _sign_in(credentials: Credentials) -> Account:
     """The one way in by a password. Raises WrongCredentialsError and TooManyRequestsError."""
-    async with verified(credentials.email, credentials.password) as (session, account):
-        await sign_in(session, account.id, remember=credentials.remember_me)
+    async with verified(credentials.email, credentials.password) as (connection, account):
+        await sign_in(connection, account.id, remember=credentials.remember_me)
     return account
 
 

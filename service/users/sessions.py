@@ -1,7 +1,6 @@
 """The rules of sessions as somebody looks after them: the browsers that are signed in."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from service.db.statements import Connection
 from service.exceptions import NotFoundError
 from service.users import queries
 
@@ -15,7 +14,7 @@ class SessionNotFoundError(NotFoundError):
         super().__init__("There is no such session. It may have ended.")
 
 
-async def end_session(session: AsyncSession, owner: int, session_id: int) -> None:
+async def end_session(connection: Connection, owner: int, session_id: int) -> None:
     """Sign a browser out at once. Raises SessionNotFoundError."""
-    if not await queries.end_session(session, owner, session_id):
+    if not await queries.end_session(connection, owner, session_id):
         raise SessionNotFoundError

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from service import db
+from service.db.statements import Connection
 from service.limits.views import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
@@ -23,7 +22,7 @@ _ATTEMPTS = 3  # to find the hash as it was when the password was checked
 
 
 @asynccontextmanager
-async def verified(email: str, password: str) -> AsyncIterator[tuple[AsyncSession, Account]]:
+async def verified(email: str, password: str) -> AsyncIterator[tuple[Connection, Account]]:
     """A transaction for what these credentials allow, and their account.
 
     No connection is held while the password is hashed, and nobody changes it before the transaction
@@ -39,17 +38,17 @@ async def verified(email: str, password: str) -> AsyncIterator[tuple[AsyncSessio
     # must not be answered with a failure to give back.
     await give_back(*buckets)
     for last in [*[False] * (_ATTEMPTS - 1), True]:
-        async with db.transaction() as session:
+        async with db.transaction() as connection:
             try:
-                await hold(session, account)
+                await hold(connection, account)
             except WrongCredentialsError:
                 if last:
                     raise
             else:
                 if new_hash is not None:
-                    await queries.set_password_hash(session, account.id, new_hash)
+                    await queries.set_password_hash(connection, account.id, new_hash)
                     account = account._replace(password_hashed=new_hash)
-                yield session, account
+                yield connection, account
                 return
         # Changed, or only hashed anew by another sign-in: look again.
         account, new_hash = await _verify(email, password)
@@ -62,12 +61,12 @@ async def _verify(email: str, password: str) -> tuple[Account, str | None]:
     return await accounts.verify(found, password, get_password_hasher())
 
 
-async def hold(session: AsyncSession, account: Account, *, whole: bool = False) -> None:
+async def hold(connection: Connection, account: Account, *, whole: bool = False) -> None:
     """Keep the password what it was proven to be, until the transaction ends.
 
     `whole` where the address is to be changed. Raises WrongCredentialsError where the password was
     changed meanwhile, or the account deleted.
     """
-    hashed = await queries.get_hash_to_change(session, account.id, whole=whole)
+    hashed = await queries.get_hash_to_change(connection, account.id, whole=whole)
     if hashed != account.password_hashed:
         raise WrongCredentialsError("Incorrect login credentials.")

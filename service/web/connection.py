@@ -1,7 +1,7 @@
 """How one HTTP request runs: to its end, even when its client hangs up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import suppress
 from functools import cache, partial
 from inspect import CO_COROUTINE
@@ -12,6 +12,7 @@ from quart import Quart, Request, Response, request
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
+from quart.wrappers.request import Body as QuartBody
 from quart.wrappers.response import DataBody
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -22,49 +23,62 @@ from service.exceptions import StoppingError
 from service.security.same_origin import SAFE_METHODS
 
 
-class Body:
-    """A request's body, in place of Quart's: read from the server when a view first wants it.
+class Body(QuartBody):
+    """A request's body, read from the server when a view first wants it.
 
-    `limit` is in bytes. Awaiting it raises RequestEntityTooLarge, or ClientDisconnected where the
+    `limit` is in bytes. Reading raises RequestEntityTooLarge, or ClientDisconnected where the
     client leaves before the end.
     """
 
     def __init__(self, announced: int | None, limit: int | None) -> None:
-        self.announced = announced
+        super().__init__(None, None)
         self.limit = limit
-        self.receive: ASGIReceiveCallable | None = None
-        self._data: bytes | None = None
+        self.receive: ASGIReceiveCallable | None = None  # None where nothing is left to be read
+        self._announced = announced or 0
+        self._received = 0
 
     def __await__(self) -> Generator[Any, None, bytes]:
-        return self._read().__await__()
+        yield from self._read_all().__await__()
+        data: bytes = yield from super().__await__()
+        return data
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The whole in one part: it is small."""
-        yield await self._read()
+    async def __anext__(self) -> bytes:
+        while await self._read_part() == b"":
+            pass
+        return await super().__anext__()
 
-    def clear(self) -> None:
-        """Forget what was read."""
-        self._data = b""
+    async def is_here(self) -> bool:
+        """Return whether the whole body has come already. Waits for nothing."""
+        try:
+            async with asyncio.timeout(0):
+                await self._read_all()
+        except (TimeoutError, RequestEntityTooLarge, ClientDisconnected):
+            return False  # whoever reads the body meets the last two
+        return True
 
-    async def _read(self) -> bytes:
-        if self._data is None:
-            self._check(self.announced or 0)
-            self._data = b"" if self.receive is None else await self._gather(self.receive)
-        return self._data
+    async def _read_all(self) -> None:
+        while await self._read_part() is not None:
+            pass
 
-    async def _gather(self, receive: ASGIReceiveCallable) -> bytes:
-        data, more = bytearray(), True
-        while more:
-            message: Any = await receive()
-            if message["type"] != "http.request":
-                raise ClientDisconnected
-            data += message.get("body", b"")
-            more = message.get("more_body", False)
-            self._check(len(data))
-        return bytes(data)
+    async def _read_part(self) -> bytes | None:
+        """Read what the server has next; None where nothing is left."""
+        self._check()
+        if self.receive is None:
+            return None
+        message: Any = await self.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnected
+        part: bytes = message.get("body", b"")
+        self._received += len(part)
+        if self.limit is None or self._received <= self.limit:
+            self.append(part)
+        if not message.get("more_body", False):
+            self.receive = None
+            self.set_complete()
+        return part
 
-    def _check(self, size: int) -> None:
-        if self.limit is not None and size > self.limit:
+    def _check(self) -> None:
+        if self.limit is not None and max(self._announced, self._received) > self.limit:
             raise RequestEntityTooLarge(
                 f"At most {self.limit // 1024} KiB can be sent at once. Nothing was changed."
             )
@@ -116,7 +130,9 @@ class HTTPConnection(ASGIHTTPConnection):
         except Exception as error:
             failure = error
         request = self._create_request_from_scope(send)
-        if request.method not in SAFE_METHODS:  # what is sent with those means nothing
+        if request.method in SAFE_METHODS:  # what is sent with those means nothing
+            request.body.set_complete()
+        else:
             cast(Body, request.body).receive = receive
         try:
             if failure is not None:

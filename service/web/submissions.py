@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 from quart import request
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db, idempotency
+from service.db.statements import Connection
 from service.exceptions import ConflictError
 from service.idempotency import Key, SentBeforeError
 from service.security.tokens import is_token
@@ -37,10 +37,10 @@ class Submission(NamedTuple):
         parts = (request.path.encode(), msgspec.json.encode(content))
         return cls(Key.of_form(owner, text, *parts))
 
-    async def keep(self, session: AsyncSession, made: int) -> None:
+    async def keep(self, connection: Connection, made: int) -> None:
         """Keep the id of the row just made, in its transaction. Raises SentBeforeError."""
         if self.key is not None:
-            await idempotency.keep_made(session, self.key, made)
+            await idempotency.keep_made(connection, self.key, made)
 
     async def made_before(self) -> int | None:
         """The id of the row that this form has made before, or None."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from quart import Quart, Response
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from service import db
 from service.models import AccessToken, DatabaseNow
@@ -17,6 +17,7 @@ from service.tokens import rules as tokens
 from service.users.forms import SCOPES, Scope, TokenWish
 from tests.people import ORIGIN, Person
 from tests.servers import ROOT
+from tests.statements import observed, run
 
 MANUAL = (ROOT / "docs" / "api.md").read_text()
 BOOKS = "/api/v1/books"
@@ -106,8 +107,7 @@ async def expire(app: Quart, token_id: int) -> None:
     """That token ended a second ago."""
     ended = DatabaseNow(timedelta(seconds=-1))
     statement = update(AccessToken).where(AccessToken.id == token_id).values(expires_at=ended)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(statement)
+    await run(app, statement)
 
 
 async def problem(response: Response, status: int, code: str) -> dict[str, Any]:
@@ -139,22 +139,9 @@ async def wrong_fields(response: Response) -> list[tuple[str, str]]:
 async def counted(app: Quart) -> AsyncIterator[list[str]]:
     """The statements and commits that the application sends in the block, none from before it."""
     await at_rest(app)
-    engine = app.extensions["database"].engine.sync_engine
     statements: list[str] = []
-
-    def record(*args: Any) -> None:
-        statements.append(args[2])
-
-    def commit(_connection: Any) -> None:
-        statements.append("COMMIT")
-
-    event.listen(engine, "before_cursor_execute", record)
-    event.listen(engine, "commit", commit)
-    try:
+    with observed(app, statements.append):
         yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
-        event.remove(engine, "commit", commit)
 
 
 async def at_rest(app: Quart) -> None:

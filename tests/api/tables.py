@@ -11,6 +11,7 @@ from service import db
 from service.models import AccessToken, Base, Book
 from service.text.visible import is_visible
 from tests.api.programs import at_rest
+from tests.statements import run_on
 
 Tables = dict[str, list[tuple[Any, ...]]]
 
@@ -27,7 +28,7 @@ async def assert_visible(app: Quart) -> None:
     """Fails where a text that people are to see and click shows nothing."""
     async with app.app_context(), db.read() as connection:
         for column in (Book.title, Book.author, AccessToken.name):
-            for text in await connection.scalars(select(column)):
+            for (text,) in await run_on(connection, select(column)):
                 assert is_visible(text), ascii(text)
 
 
@@ -38,6 +39,5 @@ async def tables(app: Quart) -> Tables:
     async with app.app_context(), db.read() as connection:
         for name, table in Base.metadata.tables.items():
             columns = [it for it in table.c if it is not AccessToken.__table__.c.last_used_at]
-            result = await connection.execute(select(*columns).order_by(columns[0]))
-            found[name] = [tuple(row) for row in result]
+            found[name] = await run_on(connection, select(*columns).order_by(columns[0]))
     return found

@@ -9,7 +9,6 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.auth.queries import USE_NOTED_EVERY
 from service.exceptions import DatabaseUnavailableError
 from service.models import AccessToken, Base, DatabaseNow
@@ -28,6 +27,7 @@ from tests.api.programs import (
 )
 from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, Person, rows
+from tests.statements import run
 from tests.waiting import LONG_ENOUGH
 from tests.wire import send
 
@@ -186,8 +186,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
         assert await last_use() == first
     assert not [text for text in statements if text.startswith("UPDATE")]
     long_ago = DatabaseNow(-USE_NOTED_EVERY)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(AccessToken).values(last_used_at=long_ago))
+    await run(app, update(AccessToken).values(last_used_at=long_ago))
     await asyncio.gather(*(program.get(BOOKS) for _ in range(5)))
     assert await last_use() > first
 

@@ -12,9 +12,11 @@ from service import db
 from service.api.authentication import authenticate
 from service.models import Book
 from service.users.queries import delete_user
+from service.web.connection import Body
 from tests.api.programs import A_BOOK, BOOKS, Program, problem, wrong_fields
 from tests.odd_texts import INVISIBLE
 from tests.people import Person, count, rows
+from tests.statements import run
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 VALUES = (Book.title, Book.author, Book.rating)
@@ -49,8 +51,7 @@ async def test_times(app: Quart, program: Program) -> None:
         age = datetime.now(UTC) - datetime.fromisoformat(book[name])
         assert abs(age) < timedelta(minutes=5)
     old = datetime(1969, 12, 31, 23, 59, tzinfo=UTC)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Book).values(created_at=old, updated_at=old))
+    await run(app, update(Book).values(created_at=old, updated_at=old))
     for path in (BOOKS, f"{BOOKS}/{book_id}"):
         text = await (await program.get(path)).get_data(as_text=True)
         assert '"created_at":"1969-12-31T23:59:00Z"' in text
@@ -364,6 +365,12 @@ async def test_account_deleted_meanwhile(
         pytest.skip("the second look is taken in a transaction, of which there is one at a time")
     await program.adds("Emma")
     looks = []
+    if look == 2:  # as it is where the body comes later
+
+        async def is_not_here(_body: Body) -> bool:
+            return False
+
+        monkeypatch.setattr(Body, "is_here", is_not_here)
 
     async def authenticate_and_delete(*args: Any) -> Any:
         caller = await authenticate(*args)

@@ -7,12 +7,12 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.models import Book, User
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, counted, problem
 from tests.etags import FORMS, OTHERS
 from tests.markup import parse
 from tests.people import Person, rows
+from tests.statements import run
 
 CHANGES = [("PUT", A_BOOK), ("PATCH", {"rating": 2}), ("DELETE", None)]
 every_change = pytest.mark.parametrize(("method", "body"), CHANGES, ids=["PUT", "PATCH", "DELETE"])
@@ -178,8 +178,7 @@ async def test_id_given_again(app: Quart, program: Program) -> None:
     book_id = (await made.get_json())["id"]
     await program.delete(made.headers["Location"])
     again = (await (await program.post(BOOKS, A_BOOK)).get_json())["id"]
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Book).where(Book.id == again).values(id=book_id))
+    await run(app, update(Book).where(Book.id == again).values(id=book_id))
     path = made.headers["Location"]
     assert (await program.get(path)).headers["ETag"] != made.headers["ETag"]
     response = await program.put(path, A_BOOK, If_Match=made.headers["ETag"])

@@ -5,12 +5,11 @@ import re
 
 import pytest
 from quart import Quart
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.security.headers import CONTENT_SECURITY_POLICY
 from tests.api.described import Described, description
 from tests.people import Browser, Person, text_of
-from tests.servers import free_port
+from tests.statements import database_away
 from tests.wire import send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -127,15 +126,8 @@ class TestIsAPage:
 
     async def test_without_database(self, app: Quart, alice: Person) -> None:
         """Who is signed in is not told by JSON that the database is away."""
-        database = app.extensions["database"]
-        engine = database.engine
-        away = f"postgresql+asyncpg://u:p@127.0.0.1:{free_port()}/db"
-        database.engine = create_async_engine(away)
-        try:
+        async with database_away(app):
             response = await alice.get(ADDRESS)
-        finally:
-            await database.engine.dispose()
-            database.engine = engine
         assert response.status_code == 503
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         assert int(response.headers["Retry-After"]) >= 1

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from quart import Quart
-from sqlalchemy import event
 
 from service.models import Base, Book, RateLimit
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, at_rest, problem
 from tests.people import PASSWORD, count, rows
+from tests.statements import observed
 
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", BOOKS, None),
@@ -46,20 +46,8 @@ def failing(app: Quart, place: int) -> Iterator[list[str]]:
         if len(reached) == place + 1:
             raise ConnectionResetError(f"injected at {what}")
 
-    def execute(*args: Any) -> None:
-        come_to(args[2])
-
-    def commit(_connection: Any) -> None:
-        come_to("COMMIT")
-
-    engine = app.extensions["database"].engine.sync_engine
-    event.listen(engine, "before_cursor_execute", execute)
-    event.listen(engine, "commit", commit)
-    try:
+    with observed(app, come_to):
         yield reached
-    finally:
-        event.remove(engine, "before_cursor_execute", execute)
-        event.remove(engine, "commit", commit)
 
 
 async def everything(app: Quart) -> dict[str, list[tuple[Any, ...]]]:

@@ -12,13 +12,14 @@ import pytest
 from quart import Quart, Response
 from sqlalchemy import update
 
-from service import db, idempotency
+from service import idempotency
 from service.books import queries
 from service.idempotency import LIFETIME
 from service.models import Book, DatabaseNow, IdempotencyKey
 from service.server import background
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
 from tests.people import Person, count, rows
+from tests.statements import run
 
 BATCH = f"{BOOKS}/batch"
 FULL = {"operations": [{"op": "create", "book": A_BOOK}] * 3}
@@ -36,8 +37,7 @@ def is_replay(response: Response) -> bool:
 
 async def age(app: Quart, by: timedelta) -> None:
     """Every key was first used so long ago."""
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(IdempotencyKey).values(created_at=DatabaseNow(-by)))
+    await run(app, update(IdempotencyKey).values(created_at=DatabaseNow(-by)))
 
 
 @pytest.mark.parametrize(("path", "body"), [(BOOKS, A_BOOK), (BATCH, FULL)], ids=["book", "batch"])
@@ -315,8 +315,7 @@ async def test_kept_by_an_earlier_release(app: Quart, program: Program) -> None:
     first = await add(program, "one", body, BATCH)
     data = await first.get_data(as_text=False)
     headers = json.dumps({"Content-Type": "application/json"})
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(IdempotencyKey).values(headers=headers, body=data))
+    await run(app, update(IdempotencyKey).values(headers=headers, body=data))
     again = await add(program, "one", body, BATCH)
     assert is_replay(again)
     assert await again.get_data(as_text=False) == data

@@ -6,7 +6,6 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.limits.buckets import Limit
 from service.limits.views import (
     LOGIN_PER_ACCOUNT,
@@ -21,6 +20,7 @@ from tests.api.test_scopes import operations
 from tests.clocks import Clock
 from tests.markup import parse
 from tests.people import PASSWORD, Person, rows
+from tests.statements import run
 
 WISH = {"email": "alice@example.com", "password": "not the right one", "name": "x"}
 STANDING = re.compile(r'"(?P<name>[a-z-]+)";r=(?P<left>\d+);t=(?P<reset>\d+)')
@@ -95,8 +95,7 @@ async def test_writes(
 async def leave(app: Quart, clock: Clock, left: int) -> None:
     """There is one bucket, of writes, and it has room for so many more."""
     full_at = clock.now + (WRITES_PER_USER.count - left) * WRITES_PER_USER.interval
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(RateLimit).values(empty_at=full_at))
+    await run(app, update(RateLimit).values(empty_at=full_at))
 
 
 async def test_reads(program: Program) -> None:

@@ -20,6 +20,7 @@ from tests.api.programs import (
     wrong_fields,
 )
 from tests.people import PASSWORD, Browser, Person, rows
+from tests.statements import run, run_on
 from tests.users.test_sessions import cookies
 
 ME = "/api/v1/me"
@@ -72,8 +73,7 @@ async def test_change_password_keeps_the_lifetime(
     """The new cookie lasts as long as the old one would have."""
     [(created_at,)] = await rows(app, Session.created_at)
     lifetime = timedelta(days=30) if remembered else timedelta(hours=24)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Session).values(expires_at=created_at + lifetime))
+    await run(app, update(Session).values(expires_at=created_at + lifetime))
     response = await script.patch(ME, {"current_password": PASSWORD, "password": NEW})
     cookie = cookies(response)["readlog-session"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
@@ -188,9 +188,9 @@ async def test_delete(
     bobs = await add_program(app, bob.id)
     for caller, person in ((program, alice), (bobs, bob)):
         assert (await caller.post(BOOKS, A_BOOK, Idempotency_Key="one")).status_code == 201
-        async with app.app_context(), db.transaction() as session:
+        async with app.app_context(), db.transaction() as connection:
             row = {"id": person.id, "user_id": person.id, "reason": "too long"}
-            await session.execute(insert(LegacyBook).values(row))
+            await run_on(connection, insert(LegacyBook).values(row))
     await at_rest(app)
     kept = {
         name: [row for row in await rows(app, *table.c) if _is_of(table, row, bob.id)]

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from quart import Quart, Response
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import idempotency
+from service.db.statements import Connection
 from service.models import AccessToken, Book, Session, User
 from service.tokens.rules import MAX_TOKENS
 from service.users import accounts, queries, verification
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
 from tests.people import ORIGIN, PASSWORD, Browser, Person, count, rows
+from tests.statements import observed
 from tests.waiting import LONG_ENOUGH
 
 ME = "/api/v1/me"
@@ -47,22 +47,14 @@ async def sent_slowly(
 @contextmanager
 def authenticating(app: Quart) -> Iterator[asyncio.Event]:
     """Is set when the application has asked the database whose token or session it is."""
-    engine = app.extensions["database"].engine.sync_engine
     authenticated = asyncio.Event()
 
-    def note(*args: Any) -> None:
-        if "token_hash" in args[2]:
+    def note(statement: str) -> None:
+        if "token_hash" in statement:
             authenticated.set()
 
-    # Without the first, whoever hands its statements to asyncpg would not tell of them.
-    listeners = {"before_cursor_execute": lambda *_: None, "after_cursor_execute": note}
-    for name, listener in listeners.items():
-        event.listen(engine, name, listener)
-    try:
+    with observed(app, lambda _: None, note):
         yield authenticated
-    finally:
-        for name, listener in listeners.items():
-            event.remove(engine, name, listener)
 
 
 class Gate:
@@ -165,11 +157,11 @@ async def test_password_changes_twice(
     both = asyncio.Barrier(2)
     hold = verification.hold
 
-    async def hold_together(session: AsyncSession, *args: Any, **options: Any) -> None:
+    async def hold_together(connection: Connection, *args: Any, **options: Any) -> None:
         with suppress(TimeoutError):  # SQLite lets one in after the other
             async with asyncio.timeout(1):
                 await both.wait()
-        await hold(session, *args, **options)
+        await hold(connection, *args, **options)
 
     monkeypatch.setattr("service.api.users.hold", hold_together)
     wanted = (NEW, "a third horse battery")

@@ -6,10 +6,10 @@ from typing import Any
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.models import DatabaseNow, Session
 from tests.api.programs import Program, Script, problem
 from tests.people import PASSWORD, Browser, Person, rows
+from tests.statements import run
 
 SESSIONS = "/api/v1/sessions"
 
@@ -42,9 +42,8 @@ async def test_list(app: Quart, script: Script, program: Program, bob: Person) -
 
 
 async def test_list_leaves_out_what_ended(app: Quart, program: Program, alice: Person) -> None:
-    async with app.app_context(), db.transaction() as session:
-        ended = DatabaseNow(timedelta(seconds=-1))
-        await session.execute(update(Session).values(expires_at=ended))
+    ended = DatabaseNow(timedelta(seconds=-1))
+    await run(app, update(Session).values(expires_at=ended))
     assert await items(program) == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import asyncpg
@@ -130,33 +131,37 @@ async def test_use_is_noted(without_view: Program, app: Quart) -> None:
     assert found["items"][0]["last_used_at"] is not None
 
 
-async def test_not_taken_where_statements_are_watched(app: Quart, without_view: Program) -> None:
-    """A trace would miss them."""
+async def test_statements_are_observed(app: Quart, without_view: Program) -> None:
+    """A trace has them."""
     await without_view.get()
-    async with counted(app):
-        assert (await without_view.get()).status_code == 500
+    async with counted(app) as statements:
+        assert (await without_view.get()).status_code == 200
+    assert len(statements) == 2
 
 
-async def test_not_taken_with_all_connections_in_use(app: Quart, without_view: Program) -> None:
-    """Waiting for one, and opening others, is for the ordinary way."""
-    engine = app.extensions["database"].engine
+async def test_all_connections_in_use(
+    app: Quart, without_view: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused like everywhere else when none became free in time."""
+    monkeypatch.setattr("service.db.postgresql.POOL_TIMEOUT", 0.05)
+    pool = app.extensions["database"].pool
     await at_rest(app)
-    held = [await engine.connect() for _ in range(engine.sync_engine.pool.checkedin() or 1)]
-    try:
-        assert (await without_view.get()).status_code == 500
-    finally:
-        for connection in held:
-            await connection.close()
+    async with AsyncExitStack() as stack:
+        for _ in range(pool.size):
+            await stack.enter_async_context(pool.connect())
+        refused = await without_view.get()
+    await problem(refused, 503, "DATABASE_UNAVAILABLE")
+    assert (await without_view.get()).status_code == 200
 
 
 async def test_connection_is_given_back(app: Quart, without_view: Program) -> None:
     """Whatever came of the request."""
-    pool = app.extensions["database"].engine.sync_engine.pool
+    pool = app.extensions["database"].pool
     several: list[Mapping[str, str]] = [{}, {"If-None-Match": "*"}, {"Authorization": "Bearer no"}]
     for headers in several:
         await asyncio.gather(*(without_view.call("GET", BOOKS, headers=headers) for _ in range(3)))
         await at_rest(app)
-        assert pool.checkedout() == 0
+        assert pool.in_use == 0
 
 
 @pytest.mark.parametrize(

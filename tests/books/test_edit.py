@@ -7,11 +7,11 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.models import Book
 from tests.books.forms import WRONG, a_book
 from tests.markup import parse
 from tests.people import Browser, Person, rows, text_of
+from tests.statements import run
 
 VALUES = (Book.title, Book.author, Book.rating)
 
@@ -61,8 +61,7 @@ async def test_edit_changes_one_book(app: Quart, alice: Person, bob: Person) -> 
 async def test_edit_notes_the_time(app: Quart, alice: Person) -> None:
     [book_id] = await alice.has_books("Emma")
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Book).values(created_at=long_ago, updated_at=long_ago))
+    await run(app, update(Book).values(created_at=long_ago, updated_at=long_ago))
     await alice.post(f"/books/{book_id}/edit", a_book())
     [(created_at, updated_at)] = await rows(app, Book.created_at, Book.updated_at)
     assert created_at == long_ago

@@ -4,12 +4,12 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.models import AccessToken, Book
 from tests.api.programs import BOOKS, add_program
 from tests.books.forms import a_book
 from tests.markup import parse
 from tests.people import Person, rows, text_of
+from tests.statements import run
 from tests.tokens.token_forms import has_tokens
 
 TEXTS = ["\u200b", "\u3164", "\u2800\ufe0f", " ", "\u202e\U000e0041"]
@@ -18,8 +18,7 @@ TEXTS = ["\u200b", "\u3164", "\u2800\ufe0f", " ", "\u202e\U000e0041"]
 async def has_book(app: Quart, person: Person, text: str) -> int:
     """A row as an earlier release could write it."""
     [book_id] = await person.has_books(text)
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Book).values(author=text))
+    await run(app, update(Book).values(author=text))
     return book_id
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 from quart import Quart
-from sqlalchemy import event, update
+from sqlalchemy import update
 
-from service import db
 from service.models import Book
 from tests.markup import parse
 from tests.people import Browser, Person
+from tests.statements import observed, run
 
 
 async def test_list_empty(alice: Person) -> None:
@@ -26,12 +26,9 @@ async def test_list_newest_first(alice: Person) -> None:
 async def test_list_round_trips(app: Quart, alice: Person, owned: int) -> None:
     """A page of the list takes two statements, of which one authenticates, however long it is."""
     await alice.has_books(*(f"Book {number}" for number in range(owned)))
-    engine = app.extensions["database"].engine.sync_engine
-    statements = []
-    record = lambda *args: statements.append(args[2])  # noqa: E731
-    event.listen(engine, "before_cursor_execute", record)
-    response = await alice.get("/books/?after=9999")
-    event.remove(engine, "before_cursor_execute", record)
+    statements: list[str] = []
+    with observed(app, statements.append):
+        response = await alice.get("/books/?after=9999")
 
     assert response.status_code == 200
     assert len(statements) == 2, statements
@@ -51,8 +48,7 @@ async def test_list_only_ones_own(alice: Person, bob: Person) -> None:
 async def test_list_columns(app: Quart, alice: Person) -> None:
     """Each row has title, author, rating in words, and ways to edit and delete it."""
     [first, second] = await alice.has_books("Middlemarch", "Emma")
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Book).where(Book.id == second).values(rating=4))
+    await run(app, update(Book).where(Book.id == second).values(rating=4))
     page = await parse(await alice.get("/books/"))
     assert page.cells[:4] == ["Title", "Author", "Rating", "Actions"]
     assert page.cells[4:7] == ["Emma", "Somebody", "★★★★☆4 of 5"]

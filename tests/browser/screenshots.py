@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page, ViewportSize
+from sqlalchemy import insert
 
 from service import db, migrations
 from service.auth.queries import note_use
@@ -19,6 +20,7 @@ from tests.browser.png import with_palette
 from tests.browser.sites import Site, serving
 from tests.people import Person
 from tests.servers import ROOT
+from tests.statements import run
 
 FOLDER = ROOT / "docs" / "images"
 WIDE: ViewportSize = {"width": 1120, "height": 720}
@@ -107,20 +109,19 @@ async def take_all(browser: Browser, site: Site) -> None:
 
 async def put_books(site: Site, reader: Person) -> None:
     """Put the sample on somebody's list."""
-    async with site.app.app_context(), db.transaction() as session:
-        for title, author, rating in BOOKS:
-            session.add(Book(title=title, author=author, rating=rating, user_id=reader.id))
-            await session.flush()  # one by one: their order is the list's
+    for title, author, rating in BOOKS:  # one by one: their order is the list's
+        row = {"title": title, "author": author, "rating": rating, "user_id": reader.id}
+        await run(site.app, insert(Book).values(row))
 
 
 async def put_tokens(site: Site, reader: Person) -> None:
     """Give somebody the tokens of TOKENS, of which all but the newest are used."""
-    async with site.app.app_context(), db.transaction() as session:
+    async with site.app.app_context(), db.transaction() as connection:
         for name, scopes in TOKENS:
             wish = TokenWish(name=name, scopes=scopes)
-            row = (await tokens.make_token(session, reader.id, wish)).row
+            row = (await tokens.make_token(connection, reader.id, wish)).row
             if name != TOKENS[-1][0]:
-                await note_use(await session.connection(), row.id)
+                await note_use(connection, row.id)
 
 
 async def open_page(browser: Browser, site: Site, reader: Person | None, **options: Any) -> Page:

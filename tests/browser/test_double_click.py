@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Request
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from service import db
 from service.models import AccessToken, Book, User
@@ -14,6 +14,7 @@ from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site, new_email
 from tests.browser.tabs import Tab
 from tests.people import PASSWORD, rows
+from tests.statements import run_on
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,11 +51,11 @@ async def send_twice(tab: Tab, site: Site, name: str, path: str) -> None:
         await tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         await eventually(is_sent)
 
-    async with site.app.app_context(), db.transaction() as session:
-        if (await session.connection()).dialect.name == "postgresql":
-            await session.execute(text("LOCK TABLE users IN EXCLUSIVE MODE"))
+    async with site.app.app_context(), db.transaction() as connection:
+        if connection.dialect == "postgresql":
+            await run_on(connection, "LOCK TABLE users IN EXCLUSIVE MODE")
         else:  # it has one writer at a time
-            await session.execute(update(User).values(email=User.email))
+            await run_on(connection, update(User).values(email=User.email))
         await click(1)
         await click(2)
     await tab.page.wait_for_url(tab.url + path)

@@ -14,6 +14,7 @@ from service.server import background
 from tests.api.programs import A_BOOK, BOOKS, Program, add_program, at_rest
 from tests.clocks import Clock, machine_ahead
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows
+from tests.statements import run_on
 from tests.waiting import eventually
 
 EMAIL = "carol@example.com"
@@ -128,10 +129,10 @@ async def test_message(app: Quart, second_app: Quart, alice: Person) -> None:
 async def times(app: Quart) -> AsyncIterator[Any]:
     """What the database says of the time, each time it is asked in one transaction."""
     asked = select(DatabaseNow(), DatabaseNow(), DatabaseNow(timedelta(days=-1)), DatabaseEpoch())
-    async with app.app_context(), db.transaction() as session:
+    async with app.app_context(), db.transaction() as connection:
 
         async def ask() -> Any:
-            return (await session.execute(asked)).one()
+            return (await run_on(connection, asked))[0]
 
         yield ask
 

@@ -2,10 +2,10 @@
 
 import pytest
 from quart import Quart, Response
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.people import Browser, Person, text_of
 from tests.servers import free_port
+from tests.statements import database_away
 
 
 class TestWithoutDatabase:
@@ -55,10 +55,6 @@ class TestWithoutDatabase:
 
 async def test_database_goes_and_comes(app: Quart, alice: Person) -> None:
     """As soon as the database is back everything works again, without a restart."""
-    database = app.extensions["database"]
-    engine, port = database.engine, free_port()
-    database.engine = create_async_engine(f"postgresql+asyncpg://u:p@127.0.0.1:{port}/db")
-    assert (await alice.get("/books/")).status_code == 503
-    await database.engine.dispose()
-    database.engine = engine
+    async with database_away(app):
+        assert (await alice.get("/books/")).status_code == 503
     assert (await alice.get("/books/")).status_code == 200

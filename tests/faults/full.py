@@ -9,7 +9,6 @@ from quart import Quart
 from sqlalchemy import event
 
 from service.app import create_app as create_service
-from service.db import Database
 
 
 def create_app() -> Quart:
@@ -18,8 +17,8 @@ def create_app() -> Quart:
 
     @app.while_serving
     async def limit() -> AsyncGenerator[None, None]:
-        database: Database = app.extensions["database"]
-        event.listen(database.engine.sync_engine, "connect", _configure)
+        pool = app.extensions["database"].pool
+        event.listen(pool.engine.sync_engine, "connect", _configure)
         if size := os.environ.get("FILE_SIZE"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
         yield

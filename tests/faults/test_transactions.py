@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from quart import Quart
-from sqlalchemy import text
 
 from service import db
 from service.app import create_app
@@ -17,6 +16,7 @@ from tests.faults.scale import scale
 from tests.faults.test_exhaustion import session
 from tests.migrations.databases import Database
 from tests.servers import Gunicorn
+from tests.statements import run_on
 
 TIMES = 200
 AT_ONCE = 10  # what the pool gives
@@ -47,27 +47,27 @@ async def be_ended(database: Database, moment: str) -> None:
     """Write or read on a connection that the server ends at this moment."""
     if moment == "reading":
         async with db.read() as connection:
-            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+            pid = (await run_on(connection, "SELECT pg_backend_pid()"))[0][0]
             ending = asyncio.create_task(end(database, pid))
             try:
-                await connection.execute(text("SELECT pg_sleep(2)"))
+                await run_on(connection, "SELECT pg_sleep(2)")
             finally:
                 await ending
-    async with db.transaction() as session:
-        pid = await session.scalar(text("SELECT pg_backend_pid()"))
+    async with db.transaction() as connection:
+        pid = (await run_on(connection, "SELECT pg_backend_pid()"))[0][0]
         if moment == "begun":
             await end(database, pid)
             await asyncio.sleep(0.01)
-        await session.execute(text("INSERT INTO half_done VALUES (1)"))
+        await run_on(connection, "INSERT INTO half_done VALUES (1)")
         if moment == "idle_too_long":
             limit = "SET LOCAL idle_in_transaction_session_timeout = 1"  # millisecond
-            await session.execute(text(limit))
+            await run_on(connection, limit)
             await asyncio.sleep(0.05)
-            await session.execute(text("SELECT 1"))
+            await run_on(connection, "SELECT 1")
         elif moment == "in_a_statement":
             ending = asyncio.create_task(end(database, pid))
             try:
-                await session.execute(text("SELECT pg_sleep(2)"))
+                await run_on(connection, "SELECT pg_sleep(2)")
             finally:
                 await ending
         else:
@@ -83,15 +83,14 @@ async def test_ended(app: Quart, database: Database, moment: str) -> None:
             *(be_ended(database, moment) for _ in range(AT_ONCE)), return_exceptions=True
         )
         assert {type(error) for error in ended} == {DatabaseUnavailableError}
-    pool = app.extensions["database"].engine.sync_engine.pool
-    assert pool.checkedout() == 0
+    assert app.extensions["database"].pool.in_use == 0
     assert database.value("SELECT count(*) FROM half_done") == 0
 
     async def use() -> int:
-        async with db.transaction() as session:
-            pid = await session.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.2)"))
+        async with db.transaction() as connection:
+            pid = (await run_on(connection, "SELECT pg_backend_pid() FROM pg_sleep(0.2)"))[0][0]
         async with db.read() as connection:
-            assert await connection.scalar(text("SELECT 1")) == 1
+            assert (await run_on(connection, "SELECT 1"))[0][0] == 1
         return int(pid or 0)
 
     assert len(set(await asyncio.gather(*(use() for _ in range(AT_ONCE))))) == AT_ONCE

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -9,17 +10,18 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from quart import Quart
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from service import db
 from service.app import create_app
 from service.auth.queries import delete_expired_sessions
 from service.config import Settings
+from service.db.batches import BATCH
 from service.models import AccessToken, IdempotencyKey, RateLimit, Session, utc_now
-from service.models.batches import BATCH
 from service.server import background
 from tests.log_output import under_gunicorn
 from tests.people import add_user, count, execute
+from tests.statements import observed, run, run_on
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 MANY = 3 * BATCH + 7
@@ -59,9 +61,9 @@ async def fill(app: Quart, number: int = MANY) -> None:
         | {"headers": "{}", "body": b"x" * 200}
         for key, at in zip(keys, times, strict=True)
     ]
-    async with app.app_context(), db.transaction() as session:
-        for table, rows in zip(TABLES, (sessions, tokens, buckets, answers), strict=True):
-            await session.execute(insert(table), rows)
+    for table, rows in zip(TABLES, (sessions, tokens, buckets, answers), strict=True):
+        for start in range(0, len(rows), 200):
+            await run(app, insert(table).values(rows[start : start + 200]))
 
 
 async def counts(app: Quart) -> list[int]:
@@ -193,31 +195,26 @@ async def test_indexes_serve(app: Quart, database_url: str) -> None:
     statements = await _statements(app)
     assert statements.keys() == background.JOBS.keys()
     explain = "EXPLAIN QUERY PLAN " if database_url.startswith("sqlite") else "EXPLAIN "
-    for name, (statement, values) in statements.items():
+    for name, statement in statements.items():
         async with app.app_context(), db.read() as connection:
             # A table of a few rows is read whole; what is asked is whether the index can serve.
             if explain == "EXPLAIN ":
-                await connection.execute(text("SET enable_seqscan = off"))
-            plan = await connection.exec_driver_sql(explain + statement, values)
+                await run_on(connection, "SET enable_seqscan = off")
+            plan = await run_on(connection, f"{explain} {statement}")
             lines = "\n".join(str(row) for row in plan)
             if explain == "EXPLAIN ":
-                await connection.execute(text("RESET enable_seqscan"))
+                await run_on(connection, "RESET enable_seqscan")
         assert INDEXES[name] in lines, lines
 
 
-async def _statements(app: Quart) -> dict[str, tuple[str, tuple[object, ...]]]:
-    """What each job sends."""
-    from sqlalchemy import event
-
-    found: dict[str, tuple[str, tuple[object, ...]]] = {}
-    engine = app.extensions["database"].engine.sync_engine
+async def _statements(app: Quart) -> dict[str, str]:
+    """The statement of each job, with the size of a batch in the place of its parameter."""
+    found: dict[str, str] = {}
     for name, job in background.JOBS.items():
-
-        def note(*args: object, name: str = name) -> None:
-            found[name] = (str(args[2]), args[3])  # type: ignore[assignment]  # of this driver
-
-        event.listen(engine, "before_cursor_execute", note)
-        async with app.app_context(), db.read() as connection:
-            await job(connection, BATCH)
-        event.remove(engine, "before_cursor_execute", note)
+        texts: list[str] = []
+        with observed(app, texts.append):
+            async with app.app_context(), db.read() as connection:
+                await job(connection, BATCH)
+        [statement] = texts
+        found[name] = re.sub(r"\$1(::\w+)?|\?", str(BATCH), statement)
     return found

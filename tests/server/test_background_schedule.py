@@ -10,13 +10,13 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.app import create_app
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
 from service.models import DatabaseNow, Session
 from service.server.background import CONTINUED, FIRST, INTERVAL
 from tests.people import Person, add_person, count
+from tests.statements import run
 from tests.waiting import LONG_ENOUGH, eventually
 
 LEAST, MOST = 0.5, 1.5  # of a pause, so that processes that start together part
@@ -65,8 +65,7 @@ async def app(settings: Settings, pauses: Pauses) -> AsyncIterator[Quart]:
 
 async def expired_session(app: Quart) -> Person:
     person = await add_person(app, "alice@example.com")
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Session).values(expires_at=DatabaseNow()))
+    await run(app, update(Session).values(expires_at=DatabaseNow()))
     return person
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 from quart import Quart
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Engine, event, make_url, text
 
 from service import db
 from service.app import create_app
@@ -27,6 +27,7 @@ from tests.live.sockets import ask as ask_server
 from tests.log_output import under_gunicorn
 from tests.people import execute
 from tests.servers import free_port, served
+from tests.statements import observed, run_on
 from tests.wire import send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -57,17 +58,21 @@ async def trials_end(app: Quart) -> None:
 
 @asynccontextmanager
 async def statements_of(app: Quart) -> AsyncIterator[list[str]]:
-    engine = app.extensions["database"].engine.sync_engine
     found: list[str] = []
 
-    def note(*args: Any) -> None:
-        found.append(args[2])
+    pool = app.extensions["database"].pool
 
-    event.listen(engine, "before_cursor_execute", note)
+    def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if pool.dialect == "postgresql" or connection.engine.pool is not pool.engine.pool:
+            found.append(statement)
+
+    # The trial has a connection of its own, which SQLAlchemy makes.
+    event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield found
+        with observed(app, found.append):
+            yield found
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_one_statement_most_of_the_time(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +112,7 @@ async def test_nothing_is_changed(app: Quart) -> None:
             assert modes <= {"AccessShareLock", "RowExclusiveLock", "ExclusiveLock"}
     async with app.app_context(), db.read() as connection:
         for table in Base.metadata.tables:
-            assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+            assert await run_on(connection, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 @on_sqlite

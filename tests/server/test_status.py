@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
 from quart import Quart
-from sqlalchemy import event
+from sqlalchemy import Pool, event
 
 from service import migrations
 from tests.etags import FORMS, OTHERS
 from tests.markup import parse
 from tests.people import Browser, Person
+from tests.statements import observed
 from tests.wire import send
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -28,13 +30,12 @@ async def test_probe(app: Quart, path: str) -> None:
 
 async def test_livez_asks_no_database(app: Quart, alice: Person) -> None:
     """Not even whose cookie it is: a database that is down must not have the process restarted."""
-    engine = app.extensions["database"].engine.sync_engine
     statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    assert (await alice.get("/livez")).status_code == 200
-    assert statements == []
-    assert (await alice.get("/readyz")).status_code == 200
-    assert statements[:1] == ["SELECT 1"]
+    with observed(app, statements.append):
+        assert (await alice.get("/livez")).status_code == 200
+        assert statements == []
+        assert (await alice.get("/readyz")).status_code == 200
+        assert statements[:1] == ["SELECT 1"]
 
 
 @on_sqlite
@@ -96,12 +97,18 @@ async def test_status_tells_no_address(app: Quart, nobody: Browser) -> None:
         assert secret not in source
 
 
-async def test_status_opens_no_connection(app: Quart, nobody: Browser) -> None:
+async def test_status_opens_no_connection(nobody: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is asked, it uses the pool's."""
-    pool = app.extensions["database"].engine.sync_engine.pool
     opened: list[object] = []
     await nobody.get("/status")
-    event.listen(pool, "connect", lambda *args: opened.append(args))
+    event.listen(Pool, "connect", lambda *args: opened.append(args))
+    connect = asyncpg.connect
+
+    def note(*args: Any, **options: Any) -> Any:
+        opened.append(options)
+        return connect(*args, **options)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(asyncpg, "connect", note)
     for _ in range(5):
         assert (await nobody.get("/status")).status_code == 200
     assert opened == []

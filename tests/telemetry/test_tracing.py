@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from service.app import create_app
 from service.config import Settings
+from service.db.statements import Statement, scalar
 from service.telemetry import tracing
 from tests.books.forms import a_book
 from tests.log_output import under_gunicorn
@@ -181,8 +182,8 @@ async def test_statement_that_takes_too_long(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement that is given up has a span, too."""
-    sleeping = {"postgresql": text("SELECT pg_sleep(30)")}
-    monkeypatch.setattr("service.server.status._TABLES", sleeping)
+    sleeping = Statement(text("SELECT pg_sleep(30)"), scalar)
+    monkeypatch.setattr("service.server.status._HAS_TABLES", sleeping)
     monkeypatch.setattr("service.db.UNIT_TIMEOUT", 0.3)
     [answer] = await traced(settings, "/status")
     assert answer.status == 503

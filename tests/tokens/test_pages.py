@@ -10,7 +10,6 @@ from markupsafe import escape
 from quart import Quart
 from sqlalchemy import update
 
-from service import db
 from service.limits.views import LOGIN_PER_ACCOUNT
 from service.models import AccessToken, Base, DatabaseNow
 from service.security.tokens import new_token
@@ -18,6 +17,7 @@ from service.tokens.rules import MAX_TOKENS
 from tests.log_output import under_gunicorn
 from tests.markup import parse
 from tests.people import PASSWORD, Browser, Person, count, rows, text_of
+from tests.statements import run
 from tests.tokens.token_forms import PATH, TEXT, call, has_tokens, make, send_form
 
 ALL = ["books:read", "books:write", "account:read", "account:write"]
@@ -28,8 +28,7 @@ FORM_KEY = new_token()
 
 async def change(app: Quart, **values: Any) -> None:
     """Give every token other values."""
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(AccessToken).values(values))
+    await run(app, update(AccessToken).values(values))
 
 
 async def test_tokens_none(alice: Person) -> None:

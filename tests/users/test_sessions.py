@@ -8,11 +8,11 @@ import pytest
 from quart import Quart, Response
 from sqlalchemy import delete, update
 
-from service import db
 from service.models import DatabaseNow, Session, User
 from service.server import background
 from tests.people import PASSWORD, Browser, Person, add_person, add_user, count, rows
 from tests.production import production, secure_browser
+from tests.statements import run
 
 EMAIL = "carol@example.com"
 RIGHT = {"email": EMAIL, "password": PASSWORD}
@@ -28,8 +28,7 @@ def cookies(response: Response) -> dict[str, Morsel[str]]:
 
 
 async def expire(app: Quart, ago: timedelta) -> None:
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(update(Session).values(expires_at=DatabaseNow(-ago)))
+    await run(app, update(Session).values(expires_at=DatabaseNow(-ago)))
 
 
 @pytest.mark.parametrize("signed_in_as", ["nobody", "herself", "bob"])
@@ -81,8 +80,7 @@ async def test_session_expires_on_the_server(app: Quart, alice: Person) -> None:
 async def test_session_of_a_deleted_account(app: Quart, alice: Person, bob: Person) -> None:
     """An account that is gone takes its sessions and books along; the others stay."""
     await alice.has_books("Middlemarch")
-    async with app.app_context(), db.transaction() as session:
-        await session.execute(delete(User).where(User.id == alice.id))
+    await run(app, delete(User).where(User.id == alice.id))
     response = await alice.get("/books/")
     assert (response.status_code, response.location) == (303, "/login?next=/books/")
     assert await count(app, Session) == 1

@@ -18,6 +18,7 @@ from tests.markup import Page
 from tests.page_forms import filled_in
 from tests.people import Browser, Person
 from tests.servers import free_port
+from tests.statements import run_on
 from tests.web.test_errors import MET, RAISED, meet
 from tests.web.test_routes import routes
 from tests.wire import FORM, send
@@ -38,8 +39,8 @@ async def app(settings: Settings) -> AsyncIterator[Quart]:
 
     @login_required
     async def end(user: Any) -> str:
-        async with db.transaction() as session:
-            await session.execute(delete(Session).where(Session.user_id == user.id))
+        async with db.transaction() as connection:
+            await run_on(connection, delete(Session).where(Session.user_id == user.id))
         raise NotAuthenticatedError("This session has ended.")
 
     app.add_url_rule("/fail/<kind>", "fail_page", fail)

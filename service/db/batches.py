@@ -1,0 +1,41 @@
+"""DELETE of so many rows at once, that each statement ends long before its time-out."""
+
+from sqlalchemy import ColumnElement, bindparam, delete, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.db.statements import Connection, Statement, scalar
+from service.models.base import Base
+
+BATCH = 500  # rows; well under a second on a small server
+
+
+class DeleteBatch:
+    """Deletes some of the rows that a condition is true for.
+
+    `order` is a column of the condition that has an index. Rows that somebody else has locked are
+    left for the next time: several processes delete at the same moment.
+    """
+
+    def __init__(
+        self,
+        table: type[Base],
+        expired: ColumnElement[bool],
+        order: InstrumentedAttribute[object],
+    ) -> None:
+        [key] = table.__table__.primary_key
+        # FOR UPDATE keeps PostgreSQL from running the part again for each row.
+        batch = (
+            select(key)
+            .where(expired)
+            .order_by(order)
+            .limit(bindparam("size"))
+            .with_for_update(skip_locked=True)
+            .cte("batch")
+        )
+        deleted = delete(table).where(key.in_(select(batch.c[key.name]))).returning(key)
+        self._statement = Statement(deleted, scalar)
+
+    async def __call__(self, connection: Connection, size: int = BATCH) -> int:
+        """Delete at most `size` rows; returns their number."""
+        # Counted, because Python's sqlite3 knows no rowcount of a statement that begins with WITH.
+        return len(await self._statement.all(connection, size=size))
