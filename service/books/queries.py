@@ -60,8 +60,10 @@ _COLUMNS = (
     Book.updated_at,
     Book.version,
 )
-_own = select(*_COLUMNS).where(Book.user_id == bindparam("owner"))
-_ONE = Statement(_own.where(Book.id == bindparam("book_id")), BookRow)
+_owner = bindparam("owner", type_=Integer)
+_ONE = Statement(
+    select(*_COLUMNS).where(Book.user_id == _owner, Book.id == bindparam("book_id")), BookRow
+)
 _counted = (
     select(func.count().label("count"))
     .where(Book.user_id == bindparam("owner"))
@@ -78,11 +80,20 @@ class _List:
             bindparam(f"place_{name}", type_=c.type)
             for name, c in zip(self.names, columns, strict=True)
         ]
-        here: Any = tuple_(*columns) if len(columns) > 1 else columns[0]
-        there: Any = tuple_(*places) if len(places) > 1 else places[0]
-        order = [column.desc() if descending else column.asc() for column in columns]
-        start: Any = _own.order_by(*order).limit(bindparam("count"))
-        after = start.where(here < there if descending else here > there)
+        # PostgreSQL leaves a column out of the order where an equals sign makes it constant. The
+        # primary key has the order of ids as well; for a person who has much of the table the
+        # planner would take it, and read everybody's books. Bounds on both sides keep the owner in
+        # the order, which only this list's own index has.
+        order = [
+            column.desc() if descending else column.asc() for column in (Book.user_id, *columns)
+        ]
+        here, there = tuple_(Book.user_id, *columns), tuple_(_owner, *places)
+        at_least, at_most = Book.user_id >= _owner, Book.user_id <= _owner
+        part: Any = select(*_COLUMNS).order_by(*order).limit(bindparam("count"))
+        start = part.where(at_least, at_most)
+        after = (
+            part.where(here < there, at_least) if descending else part.where(here > there, at_most)
+        )
         self.first, self.after = Statement(start, BookRow), Statement(after, BookRow)
         self.counted_first = self._counted(start, descending=descending)
         self.counted_after = self._counted(after, descending=descending)
