@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from quart import Quart
 
-from service import api, db, logs, telemetry
+from service import api, auth, db, logs, telemetry
 from service.asgi import ASGIApp
 from service.books.routes import blueprint as books
 from service.cli import commands as cli
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     context.init_app(app, settings)
     db.init_app(app, settings)
     readiness.init_app(app)
-    errors.init_app(app)
+    errors.init_app(app, auth)
     flashes.init_app(app, settings)
     guards.init_app(app, settings)
     limiting.init_app(app)

@@ -6,11 +6,11 @@ from quart import Quart
 
 from service.auth import queries
 from service.auth.queries import SignedInUser, TokenOwner
-from service.auth.sessions import session_token
-from service.auth.tokens import bearer_token, get_token_owner
+from service.auth.tokens import get_token_owner
 from service.db.statements import Connection
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
 from service.security.tokens import hash_token
+from service.web.credentials import bearer_token, session_token
 
 
 class InvalidTokenError(NotAuthenticatedError):

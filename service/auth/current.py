@@ -12,10 +12,10 @@ from quart import Response, flash, g, request
 from service import db
 from service.auth import queries
 from service.auth.queries import SignedInUser
-from service.auth.sessions import session_token
 from service.exceptions import ServiceError
 from service.security.tokens import hash_token
 from service.web import pages
+from service.web.credentials import session_token
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from quart import Quart, current_app, request
+from quart import Quart, current_app
 
 from service import db
 from service.auth import queries
@@ -10,15 +10,6 @@ from service.auth.queries import TokenOwner
 from service.db.statements import Connection
 from service.exceptions import DatabaseUnavailableError
 from service.security.tokens import hash_token, is_access_token
-
-
-def bearer_token() -> str | None:
-    """What stands in the Authorization header after "Bearer"; None where there is no such header.
-
-    Nowhere else: addresses end in logs and histories.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 async def get_token_owner(

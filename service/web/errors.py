@@ -7,12 +7,12 @@ import errno
 import json
 import logging
 from http import HTTPStatus
+from typing import Protocol
 
 import msgspec
-from quart import Quart, Response, request
+from quart import Quart, Response, current_app, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from service.auth import forget_user, look_up_user
 from service.db.explanations import explain, kind_of
 from service.db.failures import Meaning, UnusableDatabaseError, meaning_of
 from service.exceptions import (
@@ -92,8 +92,19 @@ class InvalidInput(Problem, frozen=True, kw_only=True):
     errors: tuple[FieldError, ...]
 
 
-def init_app(app: Quart) -> None:
+class People(Protocol):
+    """Knows who is signed in: `service.auth`, which is above this layer."""
+
+    async def look_up_user(self, *, ask_database: bool) -> None:
+        """Find out for a page who is signed in, as far as that is possible; raises nothing."""
+
+    def forget_user(self) -> None:
+        """Look the person up anew when a page wants to know."""
+
+
+def init_app(app: Quart, people: People) -> None:
     """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
+    app.extensions["people"] = people
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.register_error_handler(ServiceError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http)
@@ -186,10 +197,11 @@ async def _answer(status: int, detail: str, code: str, error: Exception | None =
     title = title_of(status)
     if is_for_programs(request.path):
         return _problem(status, title, detail, code, error)
+    people: People = current_app.extensions["people"]
     if isinstance(error, NotAuthenticatedError):
-        forget_user()
+        people.forget_user()
     # An answer of 5xx asks for nothing more: the database may be what is away or overloaded.
-    await look_up_user(ask_database=status < 500)
+    await people.look_up_user(ask_database=status < 500)
     return pages.render(
         "errors/error.html",
         status=status,

@@ -16,14 +16,13 @@ from werkzeug.exceptions import (
 )
 
 from service.asgi import Scope
-from service.auth.sessions import session_token
-from service.auth.tokens import bearer_token
 from service.config import Settings
 from service.exceptions import CrossSiteError
 from service.security.same_origin import SAFE_METHODS, is_same_origin
 from service.shapes import is_storable
 from service.web import pages
 from service.web.connection import Body, BodyRequest
+from service.web.credentials import bearer_token, session_token
 from service.web.routing import is_for_programs
 
 MAX_BODY = 64 * 1024  # bytes; the largest form is about 10 kB

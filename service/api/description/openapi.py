@@ -26,9 +26,9 @@ from service.api.description.answers import (
 from service.api.description.parameters import parameters
 from service.api.description.schemas import schemas
 from service.api.operations import Operation, operation
-from service.auth.sessions import cookie_name
 from service.security.same_origin import SAFE_METHODS
 from service.web.context import get_settings
+from service.web.credentials import cookie_name
 from service.web.errors import InvalidInput, Problem
 
 ADDRESS = "/api/v1/openapi.json"
