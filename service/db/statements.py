@@ -78,7 +78,9 @@ class Statement(Generic[RowT]):
         # A column's default that SQLAlchemy would compute in Python before each run.
         if computed := (*compiled.insert_prefetch, *compiled.update_prefetch):
             raise TypeError(f"the statement gives no value to {computed}")
-        return str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params)
+        given = {name for name, parameter in compiled.binds.items() if parameter.required}
+        constants = {name: value for name, value in compiled.params.items() if name not in given}
+        return str(compiled), tuple(compiled.positiontup or ()), constants
 
 
 def scalar(value: Any) -> Any:
