@@ -152,7 +152,7 @@ async def test_ping_finds_the_dead(context: Quart, monkeypatch: pytest.MonkeyPat
         before = {await PID.one(first), await PID.one(second)}
     monkeypatch.setattr(postgresql, "IDLE_CHECK", 0.0)
     failed: list[object] = []
-    fetchrow = postgresql._Connection.fetchrow
+    fetchrow = asyncpg.Connection.fetchrow
 
     async def fail_once(connection: Any, *args: Any, **options: Any) -> Any:
         if not failed:
@@ -160,7 +160,7 @@ async def test_ping_finds_the_dead(context: Quart, monkeypatch: pytest.MonkeyPat
             raise TimeoutError
         return await fetchrow(connection, *args, **options)  # type: ignore[no-untyped-call]
 
-    monkeypatch.setattr(postgresql._Connection, "fetchrow", fail_once)
+    monkeypatch.setattr(asyncpg.Connection, "fetchrow", fail_once)
     async with db.read() as first, db.read() as second:
         after = {await PID.one(first), await PID.one(second)}
     assert len(failed) == 1
