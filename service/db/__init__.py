@@ -86,16 +86,18 @@ async def transaction() -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def trial() -> AsyncIterator["AsyncConnection"]:
-    """Lend a connection of SQLAlchemy's, outside of the pool, in a transaction.
+    """Lend a connection of SQLAlchemy's, in place of one of the pool, in a transaction.
 
     The transaction is rolled back at the end of the block.
     """
     from service.db.engine import connect_apart
 
     with _failures():
+        database = get_database()
         async with (
             asyncio.timeout(UNIT_TIMEOUT),
-            connect_apart(get_database().settings.database) as connection,
+            database.pool.reserve(),
+            connect_apart(database.settings.database) as connection,
             connection.begin() as transaction,
         ):
             yield connection

@@ -67,6 +67,11 @@ class SQLite:
         async with engine.connect() as connection:
             yield EngineConnection(connection, self.observer)
 
+    @asynccontextmanager
+    async def reserve(self) -> AsyncIterator[None]:
+        """Do nothing: SQLite has no bound on the number of connections."""
+        yield
+
 
 class EngineConnection:
     """A connection of an engine of SQLAlchemy's, on either database.

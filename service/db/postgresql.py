@@ -81,6 +81,17 @@ class PostgreSQL:
             self._put_back(connection)
             self._end_turn()
 
+    @asynccontextmanager
+    async def reserve(self) -> AsyncIterator[None]:
+        """Leave the place of one connection free for a connection that is made elsewhere."""
+        await self._wait_for_turn()
+        try:
+            if len(self._idle) + self.in_use > self.size:
+                self._idle.popleft().driver.terminate()
+            yield
+        finally:
+            self._end_turn()
+
     async def _wait_for_turn(self) -> None:
         if self._free.locked():
             try:

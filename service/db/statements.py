@@ -32,7 +32,7 @@ class Statement(Generic[RowT]):
     """A statement of SQLAlchemy Core, each of whose rows becomes `row(*columns)`.
 
     SQLAlchemy takes longer to make the text of a statement than PostgreSQL takes to run it, so the
-    text is made once: see decision 17. `build` is the statement, or a function that makes it for
+    text is made once: see decision 21. `build` is the statement, or a function that makes it for
     "postgresql" or "sqlite". Every value that changes must be a `bindparam`.
     """
 

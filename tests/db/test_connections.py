@@ -24,6 +24,15 @@ from tests.waiting import eventually
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 ONE = Statement(text("SELECT 1"), scalar)
 PID = Statement(text("SELECT pg_backend_pid()"), scalar)
+OURS = Statement(
+    text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'readlog'"
+        # Not what another test has given up, and the server has not noticed yet.
+        " AND (state = 'idle' OR pid = pg_backend_pid())"
+    ),
+    scalar,
+)
 SLEEP = Statement(text("SELECT pg_sleep(30)"), scalar)
 A_USER = insert(User).values(email="a@example.com", password_hashed="!")
 
@@ -208,6 +217,19 @@ async def test_bound_of_connections(context: Quart) -> None:
 
     pids = await asyncio.gather(*(ask() for _ in range(40)))
     assert len(set(pids)) <= pool_of(context).size
+
+
+@on_postgresql
+async def test_reserve(context: Quart) -> None:
+    """A connection that is made elsewhere takes the place of one of ours."""
+    size = pool_of(context).size
+    async with AsyncExitStack() as stack:
+        for _ in range(size):
+            await stack.enter_async_context(db.read())
+    async with pool_of(context).reserve(), AsyncExitStack() as stack:
+        for _ in range(size - 1):
+            connection = await stack.enter_async_context(db.read())
+        assert await OURS.one(connection) <= size - 1
 
 
 async def test_observer(context: Quart) -> None:
