@@ -35,6 +35,13 @@ class NotAuthenticatedError(ServiceError):
     challenge = "Bearer"  # what programs are told as WWW-Authenticate (RFC 6750)
 
 
+class AccountDeletedError(NotAuthenticatedError):
+    """The account was deleted after the request had been authenticated."""
+
+    def __init__(self) -> None:
+        super().__init__("This account was deleted.")
+
+
 class InsufficientScopeError(ServiceError):
     """The token is right, but not for this: `scope` is what it lacks, where any would do."""
 
@@ -84,9 +91,13 @@ class TryLaterError(ServiceError):
 
 
 class TooManyRequestsError(TryLaterError):
-    """A limit was reached."""
+    """A limit was reached; there is room again in so many seconds."""
 
     code = "TOO_MANY_REQUESTS"
+    sentence = "That was tried too often. Please wait a little."
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(self.sentence, retry_after)
 
 
 class OverloadedError(TryLaterError):

@@ -29,10 +29,10 @@ from service.db.statements import Connection, Statement, scalar
 from service.db.upserts import insert
 from service.db.violations import VIOLATIONS, violates
 from service.exceptions import (
+    AccountDeletedError,
     ConflictError,
     FieldError,
     InvalidInputError,
-    NotAuthenticatedError,
     TryLaterError,
 )
 from service.models import DatabaseNow, IdempotencyKey
@@ -182,7 +182,7 @@ async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
     """Take a key, for the rest of the transaction; or the answer that was given with it.
 
     Raises StillRunningError, InvalidInputError where it was taken by another request, and
-    NotAuthenticatedError where its owner is gone.
+    AccountDeletedError where its owner is gone.
     """
     given = {"key": key.key, "owner": key.owner, "request": key.request}
     if connection.dialect == "postgresql":
@@ -191,7 +191,7 @@ async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
         taken = await _CLAIM.first(connection, **given)
     except VIOLATIONS as error:
         if violates(error, "idempotency_keys_user_id_fkey"):
-            raise NotAuthenticatedError("This account was deleted.") from error
+            raise AccountDeletedError from error
         raise
     return None if taken is not None else await _stored(connection, key)
 

@@ -1,6 +1,5 @@
 """Accounts, for programs: registering, and one's own."""
 
-import asyncio
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -12,15 +11,13 @@ from service.api.authentication import Caller, authenticate
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
 from service.api.operations import Call, operation
 from service.auth import renew_session
-from service.exceptions import FieldError, InvalidInputError
 from service.limits.views import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.shapes import Shape, Time
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
-from service.users.forms import EMAIL_MESSAGE, Password, Registration, new_email
-from service.users.passwords import check_new_password
-from service.users.verification import LIMITS, hold, verified
+from service.users.forms import EMAIL_MESSAGE, Password
+from service.users.verification import CONFIRMATION_LIMITS, confirmed, hold
 from service.web.context import get_password_hasher, get_settings
 
 SCOPE = "account:write"
@@ -91,13 +88,14 @@ class UserPatch(Shape, frozen=True, kw_only=True):
 async def register(body: NewUser) -> Response:
     """Make an account. It has no token yet."""
     async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
-        account = await accounts.new_user(
-            Registration(email=body.email, password=body.password, confirm=body.password),
-            get_password_hasher(),
+        email = await accounts.check_details(
+            email=body.email,
+            password=body.password,
             min_password_length=get_settings().password_min_length,
         )
+        hashed = await get_password_hasher().hash(body.password)
         async with db.transaction() as connection:
-            user = await accounts.register(connection, account)
+            user = await accounts.register(connection, email, hashed)
     made = UserOut(user.id, user.email, user.registered_on)
     return answer(made, 201, {"Location": "/api/v1/me"})
 
@@ -118,7 +116,7 @@ async def get_me(call: Call) -> Response:
     body=UserPatch,
     body_types=(MERGE_PATCH, JSON),
     session_only=True,
-    limits=LIMITS,
+    limits=CONFIRMATION_LIMITS,
     errors=(WrongCredentialsError, EmailTakenError),
 )
 async def change_me(caller: Caller, body: UserPatch) -> Response:
@@ -127,11 +125,16 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
     A new password ends every token, and every session but this one, whose cookie changes.
     """
     user = caller.user
-    async with verified(user.email, body.current_password) as (_, account):
+    async with confirmed(user, caller.session_id, body.current_password) as (_, account):
         pass  # no connection is held while the new one is hashed
-    if account.id != user.id:  # the address has become another person's since
-        raise WrongCredentialsError("Incorrect login credentials.")
-    email, hashed = await _checked(user.email, body)
+    password = None if body.password is UNSET else body.password
+    email = await accounts.check_details(
+        email=None if body.email is UNSET else body.email,
+        password=password,
+        present_email=user.email,
+        min_password_length=get_settings().password_min_length,
+    )
+    hashed = None if password is None else await get_password_hasher().hash(password)
     async with db.transaction() as connection:
         await hold(connection, account, whole=body.email is not UNSET)
         now = await authenticate(connection, SCOPE)  # it all took its time
@@ -151,24 +154,3 @@ async def delete_me(call: Call) -> Response:
     """For good, with every book, session and token."""
     await queries.delete_user(call.connection, call.owner)
     return bare(204)
-
-
-async def _checked(email: str, body: UserPatch) -> tuple[str, str | None]:
-    """The address, and the hash of a new password. Raises InvalidInputError about both."""
-    errors: list[FieldError] = []
-    if body.email is not UNSET:
-        try:
-            email = new_email(body.email)
-        except InvalidInputError as error:
-            errors.extend(error.errors)
-    if body.password is not UNSET:
-        length = get_settings().password_min_length
-        try:
-            await asyncio.to_thread(check_new_password, body.password, email, min_length=length)
-        except InvalidInputError as error:
-            errors.extend(error.errors)
-    if errors:
-        raise InvalidInputError(*errors)
-    if body.password is UNSET:
-        return email, None
-    return email, await get_password_hasher().hash(body.password)

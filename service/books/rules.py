@@ -15,9 +15,9 @@ from service.books.forms import BookInput
 from service.books.queries import BookRow
 from service.db.statements import Connection
 from service.exceptions import (
+    AccountDeletedError,
     ChangedMeanwhileError,
     ConflictError,
-    NotAuthenticatedError,
     NotFoundError,
 )
 
@@ -128,7 +128,7 @@ async def delete_book(
 async def _next_version(connection: Connection, owner: int) -> int:
     version = await queries.next_version(connection, owner)
     if version is None:  # deleted since the request was authenticated
-        raise NotAuthenticatedError("This account was deleted.")
+        raise AccountDeletedError
     return version
 
 

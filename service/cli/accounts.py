@@ -1,7 +1,5 @@
 """What operators do to accounts, on a connection of their own; the rules are those for people."""
 
-import asyncio
-
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
 from service.db.engine import EngineConnection
@@ -10,8 +8,7 @@ from service.security.passwords import PasswordHasher
 from service.shapes import check_text
 from service.users import accounts
 from service.users.accounts import EmailTakenError
-from service.users.forms import Registration
-from service.users.passwords import check_new_password
+from service.users.forms import NewDetails
 
 
 async def create_user(settings: Settings, email: str, password: str) -> str:
@@ -20,16 +17,18 @@ async def create_user(settings: Settings, email: str, password: str) -> str:
     Raises InvalidInputError, for an address that is taken too, and SchemaError where the database
     is away or not at head.
     """
-    account = await accounts.new_user(
-        _registration(email, password),
-        PasswordHasher(),
+    wanted = _storable(email, password)
+    checked = await accounts.check_details(
+        email=wanted.email,
+        password=wanted.password,
         min_password_length=settings.password_min_length,
     )
+    hashed = await PasswordHasher().hash(wanted.password)
     async with connect_at_head(settings) as opened:
         connection = EngineConnection(opened)
         try:
             async with connection.transaction():
-                return (await accounts.register(connection, account)).email
+                return (await accounts.register(connection, checked, hashed)).email
         except EmailTakenError as error:
             raise InvalidInputError(FieldError("email", str(error), error.code)) from error
 
@@ -46,20 +45,17 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
         if account is None:
             raise NotFoundError("There is no account with this e-mail address.")
         await opened.rollback()  # no lock is held while the password is hashed
-        password = _registration(account.email, password).password
-        await asyncio.to_thread(
-            check_new_password, password, account.email, min_length=settings.password_min_length
+        password = _storable(account.email, password).password
+        await accounts.check_details(
+            password=password,
+            present_email=account.email,
+            min_password_length=settings.password_min_length,
         )
         hashed = await PasswordHasher().hash(password)
         async with connection.transaction():
             return account.email, await accounts.change_password(connection, account.id, hashed)
 
 
-def _registration(email: str, password: str) -> Registration:
-    """Refuses what cannot be stored; the rules look at the rest."""
-    try:
-        return check_text(Registration, {"email": email, "password": password, "confirm": password})
-    except InvalidInputError as error:
-        # Nobody typed it twice for us: what is wrong with it was told already.
-        told = [wrong for wrong in error.errors if wrong.field != "confirm"]
-        raise InvalidInputError(*told) from None
+def _storable(email: str, password: str) -> NewDetails:
+    """Refuse what cannot be stored; the rules look at the rest."""
+    return check_text(NewDetails, {"email": email, "password": password})

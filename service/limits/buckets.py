@@ -93,7 +93,7 @@ async def take(
             standings[limit.name] = Standing.after(limit, full)
         if refused:
             seconds = (full or 0.0) + cost * limit.interval - limit.period
-            raise TooManyRequestsError("That was tried too often. Please wait a little.", seconds)
+            raise TooManyRequestsError(seconds)
 
 
 async def give_back(

@@ -14,7 +14,7 @@ from service.tokens import rules as tokens
 from service.tokens.rules import MAX_TOKENS, TokenNotFoundError, TooManyTokensError
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import Scope, TokenForm
-from service.users.verification import LIMITS, verified
+from service.users.verification import CONFIRMATION_LIMITS, confirmed
 from service.web import pages
 from service.web.submissions import Submission
 
@@ -55,7 +55,7 @@ async def list_tokens(user: SignedInUser, connection: Connection) -> Response:
 
 @blueprint.post("")
 @login_required
-@limited_inside(*LIMITS)
+@limited_inside(*CONFIRMATION_LIMITS)
 async def make_token(user: SignedInUser) -> Response:
     """Make a token for whoever proves again who they are; its text is in this answer alone."""
     texts = await request.form
@@ -67,10 +67,8 @@ async def make_token(user: SignedInUser) -> Response:
         submission = Submission.of(user.id, texts, wanted.wish)
         async with (
             submission.once(),
-            verified(user.email, wanted.password) as (connection, account),
+            confirmed(user, user.session_id, wanted.password) as (connection, _),
         ):
-            if account.id != user.id:  # the address has become another person's since
-                raise WrongCredentialsError("Incorrect login credentials.")
             made = await tokens.make_token(connection, user.id, wanted.wish)
             await submission.keep(connection, made.row.id)
     except InvalidInputError as error:

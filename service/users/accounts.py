@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from service.db.statements import Connection
 from service.db.violations import VIOLATIONS, violates
@@ -13,13 +12,11 @@ from service.exceptions import (
     InvalidInputError,
     NotAuthenticatedError,
 )
-from service.models import PASSWORD_MAX_LENGTH
-from service.security.password_text import is_same
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
 from service.shapes import is_storable
 from service.users import queries
-from service.users.forms import Registration, canonical_email, new_email
+from service.users.forms import canonical_email, new_email
 from service.users.passwords import check_new_password
 from service.users.queries import Account, UserRow
 
@@ -29,54 +26,62 @@ class EmailTakenError(ConflictError):
 
     code = "EMAIL_TAKEN"
 
+    def __init__(self) -> None:
+        super().__init__("There is an account with this e-mail address already.")
+
 
 class WrongCredentialsError(NotAuthenticatedError):
     """The address has no account, or another password."""
 
     code = "WRONG_CREDENTIALS"
 
-
-class NewAccount(NamedTuple):
-    """An account that may be added."""
-
-    email: str
-    password_hashed: str
+    def __init__(self) -> None:
+        super().__init__("Incorrect login credentials.")
 
 
 _failures = EvenTiming()
 
 
-async def new_user(
-    registration: Registration, hasher: PasswordHasher, *, min_password_length: int
-) -> NewAccount:
-    """The account that a registration asks for, not yet added.
+async def check_details(
+    *,
+    email: str | None = None,
+    password: str | None = None,
+    present_email: str = "",
+    min_password_length: int,
+) -> str:
+    """Check a new address, a new password, or both; returns the address in its canonical form.
 
-    Takes no connection, because it hashes and may wait for its turn to. Raises InvalidInputError.
+    Without a new address that is the present one. The password must not be made of the address.
+    Raises InvalidInputError about the fields `email` and `password`, both of them where both are
+    wrong.
     """
     errors: list[FieldError] = []
-    email = registration.email
-    try:
-        email = new_email(registration.email)
-    except InvalidInputError as error:
-        errors.extend(error.errors)
-    try:
-        # In a thread: the list of common passwords is unpacked the first time.
-        await asyncio.to_thread(
-            check_new_password, registration.password, email, min_length=min_password_length
-        )
-    except InvalidInputError as error:
-        errors.extend(error.errors)
-    if not is_same(registration.password, registration.confirm, PASSWORD_MAX_LENGTH):
-        errors.append(FieldError("confirm", registration.messages["confirm"], "not_equal"))
+    checked = present_email if email is None else email
+    if email is not None:
+        try:
+            checked = new_email(email)
+        except InvalidInputError as error:
+            errors.extend(error.errors)
+    if password is not None:
+        try:
+            # In a thread: the list of common passwords is unpacked the first time.
+            await asyncio.to_thread(
+                check_new_password, password, checked, min_length=min_password_length
+            )
+        except InvalidInputError as error:
+            errors.extend(error.errors)
     if errors:
         raise InvalidInputError(*errors)
-    return NewAccount(email, await hasher.hash(registration.password))
+    return checked
 
 
-async def register(connection: Connection, account: NewAccount) -> UserRow:
-    """Add an account. Raises EmailTakenError, decided by the unique index alone."""
+async def register(connection: Connection, email: str, password_hashed: str) -> UserRow:
+    """Add an account with checked details. Raises EmailTakenError.
+
+    The unique index alone decides whether the address is free.
+    """
     with _email_taken():
-        return await queries.add_user(connection, account.email, account.password_hashed)
+        return await queries.add_user(connection, email, password_hashed)
 
 
 async def change_email(connection: Connection, user_id: int, email: str) -> None:
@@ -103,9 +108,7 @@ def _email_taken() -> Iterator[None]:
         yield
     except VIOLATIONS as error:
         if violates(error, "users_email_key"):
-            raise EmailTakenError(
-                "There is an account with this e-mail address already."
-            ) from error
+            raise EmailTakenError from error
         raise
 
 
@@ -139,5 +142,5 @@ async def verify(
     _failures.note(verdict.work)
     if account is None or not verdict.right:
         await _failures.hold(verdict.work)
-        raise WrongCredentialsError("Incorrect login credentials.")
+        raise WrongCredentialsError
     return account, await hasher.hash(password) if verdict.outdated else None

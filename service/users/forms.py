@@ -21,16 +21,22 @@ EMAIL_MESSAGE = (
 )
 
 
-class Registration(Shape, frozen=True, kw_only=True):
+class NewDetails(Shape, frozen=True, kw_only=True):
     """A new account. What the texts must be is for the rules, which tell of all fields at once."""
 
     email: str
     password: str
+
+    messages: ClassVar = {"email": EMAIL_MESSAGE, "password": "Enter a password."}
+
+
+class Registration(NewDetails, frozen=True, kw_only=True):
+    """The same on a page, where the password is typed twice."""
+
     confirm: str
 
     messages: ClassVar = {
-        "email": EMAIL_MESSAGE,
-        "password": "Enter a password.",
+        **NewDetails.messages,
         "confirm": "Enter the same password again.",
     }
 

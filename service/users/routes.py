@@ -14,7 +14,7 @@ from service.auth import (
     sign_in,
     sign_out,
 )
-from service.exceptions import InvalidInputError
+from service.exceptions import FieldError, InvalidInputError
 from service.limits.views import (
     REGISTRATIONS_PER_ADDRESS,
     client_key,
@@ -23,6 +23,7 @@ from service.limits.views import (
     unlimited,
 )
 from service.models import PASSWORD_MAX_LENGTH
+from service.security.password_text import is_same
 from service.security.redirects import local_path
 from service.shapes import Form, check_text
 from service.users import accounts
@@ -67,21 +68,19 @@ async def register() -> Response:
         return await _tell_signed_in()
     try:
         async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
-            account = await accounts.new_user(
-                check_text(Registration, texts),
-                get_password_hasher(),
-                min_password_length=get_settings().password_min_length,
-            )
+            wanted = check_text(Registration, texts)
+            email = await _check(wanted)
+            hashed = await get_password_hasher().hash(wanted.password)
             async with db.transaction() as connection:
-                user = await accounts.register(connection, account)
+                user = await accounts.register(connection, email, hashed)
                 await sign_in(connection, user.id)
                 await Submission.of(user.id, texts).keep(connection, user.id)
     except InvalidInputError as error:
         form = Form.refused(texts, error, "The account could not be made.")
         return _registration_page(form, status=422)
     except EmailTakenError as error:
-        if email := await _sign_in_again(texts):
-            return await _welcome(email)
+        if made_before := await _sign_in_again(texts):
+            return await _welcome(made_before)
         form = Form(texts, {"email": str(error)}, "The account could not be made.")
         return _registration_page(form, status=422)
     return await _welcome(user.email)
@@ -140,6 +139,25 @@ async def logout() -> Response:
 async def profile(user: SignedInUser) -> Response:
     """Show people what is known about them."""
     return pages.render("users/profile.html", section="profile")
+
+
+async def _check(wanted: Registration) -> str:
+    """The address in its canonical form. Raises InvalidInputError about all fields at once."""
+    errors: list[FieldError] = []
+    email = ""
+    try:
+        email = await accounts.check_details(
+            email=wanted.email,
+            password=wanted.password,
+            min_password_length=get_settings().password_min_length,
+        )
+    except InvalidInputError as error:
+        errors.extend(error.errors)
+    if not is_same(wanted.password, wanted.confirm, PASSWORD_MAX_LENGTH):
+        errors.append(FieldError("confirm", wanted.messages["confirm"], "not_equal"))
+    if errors:
+        raise InvalidInputError(*errors)
+    return email
 
 
 async def _sign_in(credentials: Credentials) -> Account:

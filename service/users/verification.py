@@ -1,11 +1,14 @@
 """Somebody proves who they are with a password: limited, bounded, and even in time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service import db
+from service.auth.queries import SignedInUser, TokenOwner
 from service.db.statements import Connection
+from service.limits.buckets import Bucket
 from service.limits.views import (
+    CONFIRMATIONS_PER_SESSION,
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     client_key,
@@ -17,7 +20,9 @@ from service.users.accounts import WrongCredentialsError
 from service.users.queries import Account
 from service.web.context import get_password_hasher
 
-LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # what it counts against
+LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # of signing in
+# Of proving it again. A stranger who guesses passwords does not use up what the owner needs (S25).
+CONFIRMATION_LIMITS = (CONFIRMATIONS_PER_SESSION,)
 _ATTEMPTS = 3  # to find the hash as it was when the password was checked
 
 
@@ -32,6 +37,29 @@ async def verified(email: str, password: str) -> AsyncIterator[tuple[Connection,
         LOGIN_PER_ADDRESS.of(client_key()),
         LOGIN_PER_ACCOUNT.of(accounts.fold_email(email)),
     )
+    async with _verified(email, password, buckets) as verification:
+        yield verification
+
+
+@asynccontextmanager
+async def confirmed(
+    user: SignedInUser | TokenOwner, session_id: int | None, password: str
+) -> AsyncIterator[tuple[Connection, Account]]:
+    """The same for a person who is signed in, and proves it again.
+
+    Raises WrongCredentialsError also where the address has become another person's since.
+    """
+    buckets = (CONFIRMATIONS_PER_SESSION.of(str(session_id)),)
+    async with _verified(user.email, password, buckets) as (connection, account):
+        if account.id != user.id:
+            raise WrongCredentialsError
+        yield connection, account
+
+
+@asynccontextmanager
+async def _verified(
+    email: str, password: str, buckets: Sequence[Bucket]
+) -> AsyncIterator[tuple[Connection, Account]]:
     async with counted(*buckets):
         account, new_hash = await _verify(email, password)
     # Before the work: the password was right whatever becomes of that, and what is done by then
@@ -69,4 +97,4 @@ async def hold(connection: Connection, account: Account, *, whole: bool = False)
     """
     hashed = await queries.get_hash_to_change(connection, account.id, whole=whole)
     if hashed != account.password_hashed:
-        raise WrongCredentialsError("Incorrect login credentials.")
+        raise WrongCredentialsError

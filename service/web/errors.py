@@ -68,7 +68,7 @@ DETAILS = {
     414: "The address is too long.",
     415: "This address does not take that kind of content.",
     422: "Some of what was sent cannot be accepted. Nothing was changed.",
-    429: "That was tried too often. Please wait a little.",
+    429: TooManyRequestsError.sentence,
     431: "The request's headers are too large.",
     500: "Something went wrong on our side. It has been noted, and nothing of yours is lost.",
     503: "The service cannot answer at the moment. Please try again shortly.",

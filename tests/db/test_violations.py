@@ -18,7 +18,7 @@ from service.exceptions import NotAuthenticatedError
 from service.idempotency import Key
 from service.models import AccessToken, Base, Book, DatabaseNow, IdempotencyKey, User
 from service.users import accounts
-from service.users.accounts import EmailTakenError, NewAccount
+from service.users.accounts import EmailTakenError
 from tests.people import Person, count
 from tests.statements import run_on
 
@@ -93,24 +93,24 @@ def test_violates_an_unknown_one() -> None:
 @pytest.mark.parametrize(
     "account",
     [
-        NewAccount("users_email_key" * 20, "!"),
-        NewAccount(None, "!"),  # type: ignore[arg-type]
-        NewAccount("bob@example.com", None),  # type: ignore[arg-type]
+        ("users_email_key" * 20, "!"),
+        (None, "!"),
+        ("bob@example.com", None),
     ],
     ids=["too long", "no address", "no hash"],
 )
-async def test_register_violates_another(app: Quart, alice: Person, account: NewAccount) -> None:
+async def test_register_violates_another(app: Quart, alice: Person, account: Any) -> None:
     """What is wrong with a row beside its address is not told as an address that is taken."""
     with pytest.raises(VIOLATIONS):
         async with app.app_context(), db.transaction() as connection:
-            await accounts.register(connection, account)
+            await accounts.register(connection, *account)
     assert await count(app, User) == 1
 
 
 async def test_register_taken(app: Quart, alice: Person) -> None:
     with pytest.raises(EmailTakenError):
         async with app.app_context(), db.transaction() as connection:
-            await accounts.register(connection, NewAccount(ALICE, "!"))
+            await accounts.register(connection, ALICE, "!")
 
 
 @pytest.mark.parametrize(

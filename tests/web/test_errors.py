@@ -43,7 +43,7 @@ RAISED: dict[str, tuple[Exception, int, str]] = {
         422,
         "INVALID_INPUT",
     ),
-    "too-many": (TooManyRequestsError("No.", 12.2), 429, "TOO_MANY_REQUESTS"),
+    "too-many": (TooManyRequestsError(12.2), 429, "TOO_MANY_REQUESTS"),
     "bug": (RuntimeError("SELECT secret FROM /srv/readlog/app.py"), 500, "INTERNAL_SERVER_ERROR"),
     "recursion": (RecursionError("RuntimeError"), 500, "INTERNAL_SERVER_ERROR"),
     "overloaded": (OverloadedError("No.", 2), 503, "OVERLOADED"),
