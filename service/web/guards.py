@@ -1,10 +1,11 @@
 """What every request must pass before a view sees it: size, host, scheme, origin, form."""
 
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl
 
 from quart import Quart, Request, Response, g, request
 from quart.formparser import FormDataParser
+from quart.wrappers.request import Body
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import (
     BadRequest,
@@ -21,7 +22,7 @@ from service.exceptions import CrossSiteError
 from service.security.same_origin import SAFE_METHODS, is_same_origin
 from service.shapes import is_storable
 from service.web import pages
-from service.web.connection import Body, BodyRequest
+from service.web.connection import BodyRequest
 from service.web.credentials import bearer_token, session_token
 from service.web.routing import is_for_programs
 
@@ -45,8 +46,7 @@ def init_app(app: Quart, settings: Settings) -> None:
 
     @app.before_request
     async def guard() -> Response | None:
-        # Looked up once: each use of Quart's name for it is a search.
-        answer = _guard(cast(Any, request)._get_current_object(), settings)
+        answer = _guard(request, settings)
         g.passed_guards = True
         return answer
 
@@ -179,7 +179,7 @@ class StrictFormDataParser(FormDataParser):
 
     async def parse(
         self,
-        body: Body,  # type: ignore[override]
+        body: Body,
         mimetype: str,
         content_length: int | None,  # noqa: ARG002 - the signature of Quart's parser
         options: dict[str, str] | None = None,  # noqa: ARG002

@@ -1,14 +1,11 @@
 """How addresses are read: by their path alone, and ids in one spelling each."""
 
 import re
-from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from quart import Quart, Response, request
-from quart.wrappers import BaseRequestWebsocket
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule
+from werkzeug.routing import BaseConverter, RequestRedirect
 
 from service.web import pages
 
@@ -33,7 +30,6 @@ class IdConverter(BaseConverter):
 def init_app(app: Quart) -> None:
     """Make `<id:…>` known; lead from an address without its last slash to the one with it."""
     app.url_map.converters["id"] = IdConverter
-    app.url_map.bind_to_request = partial(_bind, app.url_map, {})  # type: ignore[attr-defined]
 
     @app.before_request
     async def add_slash() -> Response | None:
@@ -51,45 +47,6 @@ def is_for_programs(path: str) -> bool:
     else gets pages.
     """
     return path.startswith(API) and path != API_DOCS and not path.startswith(f"{API_DOCS}/")
-
-
-class _Adapter(MapAdapter):
-    """Takes no path apart that it has seen to be a rule without variables."""
-
-    known: dict[tuple[str, str], Rule]  # by method and path: as many as such rules have methods
-
-    def match(self, *args: Any, **options: Any) -> Any:
-        """As the base class does."""
-        if args or options != {"return_rule": True}:
-            return super().match(*args, **options)
-        key = (self.default_method, self.path_info)
-        if key in self.known:
-            return self.known[key], {}
-        rule, values = super().match(return_rule=True)
-        if rule.rule == self.path_info:
-            self.known[key] = rule
-        return rule, values
-
-
-def _bind(
-    url_map: Map,
-    known: dict[tuple[str, str], Rule],
-    request: BaseRequestWebsocket,
-    *_: object,
-) -> MapAdapter:
-    """Quart would give the router the request's Host; one that is no name breaks it."""
-    adapter = _Adapter(
-        url_map,
-        "localhost",
-        request.root_path,
-        "",
-        "http",
-        request.path,
-        request.method,
-        request.query_string.decode(errors="replace"),
-    )
-    adapter.known = known
-    return adapter
 
 
 def is_id(text: str) -> bool:
