@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,12 +38,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _send_deadline: asyncio.TimerHandle | None = None
-    _answered: RequestResponseCycle | None = None
+    _unanswered: deque[RequestResponseCycle]  # several, where they came at once
     server_state: State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._unanswered = deque()
         self._expect_headers()
         if self.server_state.leaving:
             self.shutdown()
@@ -51,8 +53,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop waiting, and stop answering."""
         self._headers_arrived()
         self._reads_on()
-        if self._answered is not None:  # uvicorn tells only the last of several that came at once
-            self._answered.disconnected = True
+        for cycle in self._unanswered:  # uvicorn tells only the last of them
+            cycle.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,6 +86,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop waiting: from here on the application bounds what takes time."""
         self._headers_arrived()
         super().on_headers_complete()
+        while self._unanswered and self._unanswered[0].response_complete:
+            self._unanswered.popleft()
+        self._unanswered.append(self.cycle)
         if self.server_state.leaving:
             self.cycle.keep_alive = False
 
@@ -111,10 +116,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
 
     def _reads_on(self) -> None:
         if self._send_deadline is not None:
@@ -187,8 +188,13 @@ class Worker(UvicornWorker):
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - GRACE_MARGIN)
 
-    async def _serve(self) -> None:
-        """As the base class does, with our server; SIGQUIT is gunicorn's "at once"."""
+    def run(self) -> None:
+        """As the base class does, with our server."""
+        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+            runner.run(self._work())
+
+    async def _work(self) -> None:
+        """Serve until the end. SIGQUIT is gunicorn's "at once"."""
         self.config.app = self.wsgi
         server = Server(self.config, self.ppid)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.quit)
