@@ -165,8 +165,8 @@ async def _send_whole(
     send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
     """Two messages where the general way takes three."""
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(cast(Any, start))
+    start: Any = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
