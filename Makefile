@@ -36,6 +36,10 @@ test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS
 test-interpreters: $(VENV)/dev ## Run what depends on the interpreter on every other Python of 3.11 to 3.14 found here
 	$(BIN)/python -m tests.interpreters $(ARGS)
 
+.PHONY: openapi-snapshot
+openapi-snapshot: $(VENV)/dev ## Write tests/api/openapi.json anew, after a change of the API that is meant
+	$(BIN)/python -m tests.api.openapi_snapshot
+
 LOWEST := .venvs/lowest
 $(LOWEST)/test: BIN := $(LOWEST)/bin
 $(LOWEST)/test: requirements-lowest.txt pyproject.toml

@@ -1,6 +1,7 @@
 """GET /api/v1/openapi.json"""
 
 import json
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from service.app import create_app
 from service.config import Settings
 from service.users.forms import SCOPES
 from tests.api.described import ADDRESS, Caller, Described, description
+from tests.api.openapi_snapshot import SNAPSHOT
+from tests.api.openapi_snapshot import described as described_now
 from tests.api.programs import Program, add_program
 from tests.etags import FORMS, OTHERS
 from tests.people import Person
@@ -25,6 +28,16 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 async def operations(app: Quart) -> list[Described]:
     return await description(app)
+
+
+async def test_snapshot() -> None:
+    """What programs rely on changes only on purpose, however the code is worded and ordered."""
+    before = SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    now = (await described_now()).splitlines()
+    changes = list(unified_diff(before, now, "tests/api/openapi.json", "the code", lineterm=""))
+    if changes:
+        renew = "The API's description has changed. If it was meant to: make openapi-snapshot"
+        pytest.fail("\n".join([renew, *changes]), pytrace=False)
 
 
 @on_sqlite
