@@ -8,7 +8,11 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer
 from service.api.books import ADDRESS, BookPatch
-from service.api.operations import Call, operation
+from service.api.operations import (
+    Tag,
+    WriteCall,
+    write_operation,
+)
 from service.books import rules
 from service.books.forms import BookInput
 from service.books.queries import BookRow
@@ -23,6 +27,7 @@ MAX_OPERATIONS = 100
 MAX_BODY = 1024 * 1024  # bytes
 
 blueprint = Blueprint("api_batch", __name__, url_prefix=ADDRESS)
+TAG = Tag("batch", "Many changes of the list in one call, all or nothing or each by itself.")
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Version = Annotated[int, Meta(ge=0, le=MAX_ID)]
@@ -144,23 +149,26 @@ class Results(msgspec.Struct, frozen=True):
 
 
 @blueprint.post("/batch")
-@operation(
-    "Change many books",
-    "books:write",
-    {200: Results},
+@write_operation(
+    name="change_books",
+    tag=TAG,
+    summary="Change many books",
+    description=(
+        "Up to 100 operations in one transaction, each of which counts as one change.\n\n"
+        "With `atomic`, which is the default, one that cannot be done undoes all, and the answer is"
+        " 422.\nWithout it the others are done, and each result has its own status. What is not"
+        " valid is refused\nas a whole either way."
+    ),
+    scope="books:write",
     body=Batch,
+    answers={200: Results},
     max_body=MAX_BODY,
     repeatable=True,
     writes=lambda batch: len(batch.operations),
 )
-async def change_books(call: Call) -> Response:
-    """Up to 100 operations in one transaction, each of which counts as one change.
-
-    With `atomic`, which is the default, one that cannot be done undoes all, and the answer is 422.
-    Without it the others are done, and each result has its own status. What is not valid is refused
-    as a whole either way.
-    """
-    batch: Batch = call.body
+async def change_books(call: WriteCall[Batch]) -> Response:
+    """Do the operations of a batch, in one transaction."""
+    batch = call.body
     results = [await _apply(it, call.connection, call.owner) for it in batch.operations]
     refused = [
         FieldError(f"operations[{number}]", result.error.detail, result.error.code)

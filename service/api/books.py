@@ -15,7 +15,14 @@ from service.api.conditions import (
     not_modified,
     versions_to_change,
 )
-from service.api.operations import Call, operation
+from service.api.operations import (
+    Nothing,
+    ReadCall,
+    Tag,
+    WriteCall,
+    read_operation,
+    write_operation,
+)
 from service.books import queries, rules
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
@@ -29,6 +36,7 @@ LIST_SCOPE = "books:read"
 _CHANGING = (BookNotFoundError, BookChangedError, NoETagError)
 
 blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
+TAG = Tag("books", "Books, for programs.")
 
 
 class BookList(msgspec.Struct, frozen=True):
@@ -74,21 +82,24 @@ class BookPatch(Shape, frozen=True, kw_only=True):
 
 
 @blueprint.get("")
-@operation(
-    "List your books",
-    LIST_SCOPE,
-    {200: BookList},
+@read_operation(
+    name="list_books",
+    tag=TAG,
+    summary="List your books",
+    description=(
+        "Part of the list, the newest first unless `sort` says otherwise.\n\n"
+        "Goes on where it stopped, however the list changes meanwhile. `count` costs the more,"
+        " the more\nbooks there are. An unchanged list is 304 without being read."
+    ),
+    scope=LIST_SCOPE,
     query=ListQuery,
+    answers={200: BookList},
     conditional=True,
     reason="two statements, at most 101 rows",
 )
-async def list_books(call: Call) -> Response:
-    """Part of the list, the newest first unless `sort` says otherwise.
-
-    Goes on where it stopped, however the list changes meanwhile. `count` costs the more, the more
-    books there are. An unchanged list is 304 without being read.
-    """
-    query: ListQuery = call.query
+async def list_books(call: ReadCall[ListQuery]) -> Response:
+    """Answer with part of the list. One that is unchanged is not read."""
+    query = call.query
     place = place_of(query)
     etag = etag_of_list(call.owner, call.caller.user.books_revision)
     if unchanged := not_modified(etag):
@@ -119,79 +130,102 @@ def part_of_list(
     return BookList(books, after, total), {"Link": _link(query, after)}
 
 
-async def _add_book_at_once(call: Call) -> Response | None:
+async def _add_book_at_once(call: WriteCall[BookInput]) -> Response | None:
     book = await rules.add_book_at_once(call.connection, call.owner, call.body)
     return None if book is None else _added(book)
 
 
 @blueprint.post("")
-@operation(
-    "Add a book",
-    "books:write",
-    {201: BookRow},
+@write_operation(
+    name="add_book",
+    tag=TAG,
+    summary="Add a book",
+    description="Put a book on your list.",
+    scope="books:write",
     body=BookInput,
+    answers={201: BookRow},
     repeatable=True,
     at_once=_add_book_at_once,
     errors=(TooManyBooksError,),
 )
-async def add_book(call: Call) -> Response:
-    """Put a book on your list."""
+async def add_book(call: WriteCall[BookInput]) -> Response:
+    """Put a book on the list."""
     book = await rules.add_book(call.connection, call.owner, call.body)
     return _added(book)
 
 
 @blueprint.get("/<id:book_id>")
-@operation(
-    "Get a book",
-    "books:read",
-    {200: BookRow},
+@read_operation(
+    name="get_book",
+    tag=TAG,
+    summary="Get a book",
+    description="One of your books.",
+    scope="books:read",
+    query=Nothing,
+    answers={200: BookRow},
     conditional=True,
     reason="two statements",
     errors=(BookNotFoundError,),
 )
-async def get_book(call: Call, book_id: int) -> Response:
-    """One of your books."""
+async def get_book(call: ReadCall[Nothing], book_id: int) -> Response:
+    """Answer with one book."""
     book = await rules.get_book(call.connection, call.owner, book_id)
     return not_modified(etag_of_book(book)) or _book(book)
 
 
 @blueprint.put("/<id:book_id>")
-@operation(
-    "Replace a book",
-    "books:write",
-    {200: BookRow},
+@write_operation(
+    name="replace_book",
+    tag=TAG,
+    summary="Replace a book",
+    description="Give a book new values; a rating that is not named is none.",
+    scope="books:write",
     body=BookInput,
+    answers={200: BookRow},
     conditional=True,
     errors=_CHANGING,
 )
-async def replace_book(call: Call, book_id: int) -> Response:
-    """Give a book new values; a rating that is not named is none."""
+async def replace_book(call: WriteCall[BookInput], book_id: int) -> Response:
+    """Give a book new values."""
     values = msgspec.structs.asdict(call.body)
     with versions_to_change(book_id) as versions:
         return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
 
 
 @blueprint.patch("/<id:book_id>")
-@operation(
-    "Change a book",
-    "books:write",
-    {200: BookRow},
+@write_operation(
+    name="change_book",
+    tag=TAG,
+    summary="Change a book",
+    description="Give a book some new values, as JSON Merge Patch has it.",
+    scope="books:write",
     body=BookPatch,
+    answers={200: BookRow},
     body_types=(MERGE_PATCH, JSON),
     conditional=True,
     errors=_CHANGING,
 )
-async def change_book(call: Call, book_id: int) -> Response:
-    """Give a book some new values, as JSON Merge Patch has it."""
+async def change_book(call: WriteCall[BookPatch], book_id: int) -> Response:
+    """Give a book some new values."""
     values = call.body.values()
     with versions_to_change(book_id) as versions:
         return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
 
 
 @blueprint.delete("/<id:book_id>")
-@operation("Delete a book", "books:write", {204: None}, conditional=True, errors=_CHANGING)
-async def delete_book(call: Call, book_id: int) -> Response:
-    """Take a book off your list."""
+@write_operation(
+    name="delete_book",
+    tag=TAG,
+    summary="Delete a book",
+    description="Take a book off your list.",
+    scope="books:write",
+    body=Nothing,
+    answers={204: None},
+    conditional=True,
+    errors=_CHANGING,
+)
+async def delete_book(call: WriteCall[Nothing], book_id: int) -> Response:
+    """Take a book off the list."""
     with versions_to_change(book_id) as versions:
         await rules.delete_book(call.connection, call.owner, book_id, versions)
     return bare(204)

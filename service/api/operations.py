@@ -1,13 +1,14 @@
 """What all operations have in common, declared once beside each view.
 
-The declaration does the work (who may, how often, what is read, how it may be repeated) and is
-what `openapi` describes.
+The declaration does the work (who may, how often, what is read, how it may be repeated), and
+`description` makes the OpenAPI document of it. Every public name and text is an argument, so that
+no function, module or docstring is part of what programs rely on.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 from quart import Response, request
 
@@ -26,12 +27,8 @@ from service.limits.views import (
     take_more,
     take_on,
 )
-from service.security.same_origin import SAFE_METHODS
 from service.shapes import Shape, check, check_query
 from service.web.connection import Body
-
-View = Callable[..., Awaitable[Response]]
-ViewT = TypeVar("ViewT", bound=View)
 
 _REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = (
@@ -42,14 +39,34 @@ _KEPT_HEADERS = (
 )  # of an answer that may be asked for again
 
 
-@dataclass
-class Call:
-    """One call of an operation, as its view gets it."""
+class Nothing(Shape, frozen=True, kw_only=True):
+    """The query or the body of an operation that takes none."""
+
+
+QueryT = TypeVar("QueryT", bound=Shape)
+BodyT = TypeVar("BodyT", bound=Shape)
+CallT = TypeVar("CallT")
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Awaitable[Response]])
+Path = ParamSpec("Path")  # the variables of the address
+View = Callable[Concatenate[CallT, Path], Awaitable[Response]]
+Endpoint = Callable[Path, Awaitable[Response]]
+Answers = Mapping[int, type | None]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall(Generic[BodyT]):
+    """A call by anybody."""
+
+    body: BodyT
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall(Generic[QueryT]):
+    """A call that reads, on the connection that has authenticated it."""
 
     caller: Caller
-    connection: Connection  # a write's is in a transaction
-    query: Any = None
-    body: Any = None
+    connection: Connection
+    query: QueryT
 
     @property
     def owner(self) -> int:
@@ -57,113 +74,289 @@ class Call:
         return self.caller.user.id
 
 
-@dataclass(frozen=True)
-class Operation:
-    """An operation, for programs that want to know what it takes and gives.
+@dataclass(frozen=True, slots=True)
+class WriteCall(Generic[BodyT]):
+    """A call that writes. The connection is in a transaction, except for `at_once`."""
 
-    `scope` is None for what is open to everybody, empty for what any token may do. `answers` has
-    the shape of each good status, None for one without a body. `limits` are those that it counts
-    by itself.
+    caller: Caller
+    connection: Connection
+    body: BodyT
+
+    @property
+    def owner(self) -> int:
+        """The id of the person in whose name it is."""
+        return self.caller.user.id
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCall(Generic[BodyT]):
+    """A call by a person who is signed in. The view opens its own transactions."""
+
+    caller: Caller
+    body: BodyT
+
+
+class Tag(NamedTuple):
+    """A group of operations."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """The declaration of an operation, as `description` reads it.
+
+    `name` is the operationId. `scope` is None for an operation that is open to everybody, and
+    empty where any token will do. `answers` has the shape of each good status, None for no body.
     """
 
+    name: str
+    tag: Tag
     summary: str
+    description: str
     scope: str | None
-    answers: dict[int, Any]
-    query: type[Shape] | None = None
-    body: type[Shape] | None = None
+    answers: Answers
+    query: type[Shape] = Nothing
+    body: type[Shape] = Nothing
     body_types: tuple[str, ...] = (JSON,)
     repeatable: bool = False  # takes an Idempotency-Key
-    at_once: Callable[..., Awaitable[Response | None]] | None = (
-        None  # tried first: the same in one statement, or None
-    )
-    writes: Callable[[Any], int] = lambda _body: 1  # how many a call with this body counts as
     conditional: bool = False  # has an ETag, and takes conditions about it
     session_only: bool = False
     token_only: bool = False
-    write_limit: Limit = WRITES_PER_USER  # counted for each person
-    max_body: int | None = None  # bytes, where it may be more than usual
-    limits: tuple[Limit, ...] = ()
-    reason: str = ""  # why it needs no limit
+    write_limit: Limit | None = None
+    limits: tuple[Limit, ...] = ()  # counted by the view
+    reason: str = ""  # why there is no limit
     errors: tuple[type[ServiceError], ...] = ()  # beside those that follow from the rest
 
     @property
     def counted(self) -> tuple[Limit, ...]:
         """Every limit that a call counts against."""
-        if self.reason or self.scope is None or self.session_only:
-            return self.limits
-        return (*self.limits, self.write_limit)
+        return self.limits if self.write_limit is None else (*self.limits, self.write_limit)
 
 
-def operation(
-    summary: str, scope: str | None, answers: dict[int, Any], **options: Any
-) -> Callable[[ViewT], ViewT]:
-    """Make a view an operation, for its method: reads and writes differ in what they are given.
+def open_operation(
+    *,
+    name: str,
+    tag: Tag,
+    summary: str,
+    description: str,
+    body: type[BodyT],
+    answers: Answers,
+    conditional: bool = False,
+    limits: tuple[Limit, ...] = (),
+    reason: str = "",
+    errors: tuple[type[ServiceError], ...] = (),
+) -> Callable[[View[OpenCall[BodyT], Path]], Endpoint[Path]]:
+    """Declare an operation that is open to everybody. Its view counts against `limits` itself."""
+    declared = Operation(
+        name=name,
+        tag=tag,
+        summary=summary,
+        description=description,
+        scope=None,
+        body=body,
+        answers=answers,
+        conditional=conditional,
+        limits=limits,
+        reason=reason,
+        errors=errors,
+    )
 
-    A read gets a `Call` with a connection, on which it was authenticated; a write one with a
-    session in a transaction, which is committed when the view returns. What is open to everybody
-    gets only what was sent, and an operation that is `session_only` what was sent and the caller.
-    """
-    declared = Operation(summary, scope, answers, **options)
-
-    def decorate(view: ViewT) -> ViewT:
+    def decorate(view: View[OpenCall[BodyT], Path]) -> Endpoint[Path]:
         @wraps(view)
-        async def wrapped(**path: Any) -> Response:
+        async def endpoint(*args: Path.args, **path: Path.kwargs) -> Response:
             check_accept()
-            if declared.scope is None:
-                return await view(body=await _read_body(declared), **path)
-            if request.method in SAFE_METHODS:
-                return await _read(declared, declared.scope, view, path)
-            return await _write(declared, declared.scope, view, path)
+            return await view(OpenCall(await _read_body(body, JSON)), *args, **path)
 
-        wrapped.operation = declared  # type: ignore[attr-defined]
-        wrapped.access = "public" if scope is None else "token"  # type: ignore[attr-defined]
-        wrapped.limit = _limit(declared)  # type: ignore[attr-defined]
-        return wrapped  # type: ignore[return-value]
+        return _declared(endpoint, declared)
 
     return decorate
 
 
-async def _read(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
-    async with db.read() as connection:
-        caller = await authenticate(connection, scope)
-        query = _read_query(declared)
-        return await view(Call(caller, connection, query), **path)
+def read_operation(
+    *,
+    name: str,
+    tag: Tag,
+    summary: str,
+    description: str,
+    scope: str,
+    query: type[QueryT],
+    answers: Answers,
+    reason: str,
+    conditional: bool = False,
+    errors: tuple[type[ServiceError], ...] = (),
+) -> Callable[[View[ReadCall[QueryT], Path]], Endpoint[Path]]:
+    """Declare an operation that reads. It counts against no limit, and `reason` says why."""
+    declared = Operation(
+        name=name,
+        tag=tag,
+        summary=summary,
+        description=description,
+        scope=scope,
+        query=query,
+        answers=answers,
+        conditional=conditional,
+        reason=reason,
+        errors=errors,
+    )
+    read_query = _query_reader(query)
+
+    def decorate(view: View[ReadCall[QueryT], Path]) -> Endpoint[Path]:
+        @wraps(view)
+        async def endpoint(*args: Path.args, **path: Path.kwargs) -> Response:
+            check_accept()
+            async with db.read() as connection:
+                caller = await authenticate(connection, scope)
+                call = ReadCall(caller, connection, read_query(request.query_string))
+                return await view(call, *args, **path)
+
+        return _declared(endpoint, declared)
+
+    return decorate
 
 
-async def _write(declared: Operation, scope: str, view: View, path: dict[str, Any]) -> Response:
-    body = cast(Body, request.body)
-    if declared.max_body is not None:
-        body.limit = declared.max_body
-    # Then nothing is waited for between the proof and the work, and one proof is enough.
-    at_once = declared.body is not None and await body.is_here()
-    async with db.read() as connection:
-        caller = await authenticate(connection, scope)
-        if declared.session_only:
-            require_session(caller)
-        if declared.token_only:
-            require_token(caller)
-        bucket = declared.write_limit.of(_counted_for(declared, caller))
-        if declared.write_limit in declared.counted:
-            await take_on(connection, bucket)  # before the body: what is too much is not read
-        if at_once and declared.at_once and "Idempotency-Key" not in request.headers:
-            call = Call(caller, connection, body=await _read_body(declared))
-            if response := await declared.at_once(call, **path):
-                return response
-    content = await _read_body(declared)
-    if declared.session_only:
-        return await view(caller=caller, body=content, **path)
-    key = await _key(declared, caller)
-    more = declared.writes(content) - 1
-    await take_more(bucket, more)
-    async with not_counting_failures(bucket, cost=more):
-        response = await _commit(caller if at_once else scope, view, path, content, key)
-    if _REPLAYED in response.headers:
-        await give_back(bucket, cost=more)
-    return response
+def write_operation(
+    *,
+    name: str,
+    tag: Tag,
+    summary: str,
+    description: str,
+    scope: str,
+    body: type[BodyT],
+    answers: Answers,
+    body_types: tuple[str, ...] = (JSON,),
+    max_body: int | None = None,
+    at_once: Callable[[WriteCall[BodyT]], Awaitable[Response | None]] | None = None,
+    writes: Callable[[BodyT], int] | None = None,
+    repeatable: bool = False,
+    conditional: bool = False,
+    token_only: bool = False,
+    write_limit: Limit = WRITES_PER_USER,
+    errors: tuple[type[ServiceError], ...] = (),
+) -> Callable[[View[WriteCall[BodyT], Path]], Endpoint[Path]]:
+    """Declare an operation that writes. Its transaction is committed when the view returns.
+
+    `max_body` is in bytes, where it may be more than usual. `at_once` does the same in one
+    statement or returns None; it is tried first, on a connection without a transaction, and only
+    for addresses without variables. `writes` is how many changes a body counts as, else one.
+    """
+    declared = Operation(
+        name=name,
+        tag=tag,
+        summary=summary,
+        description=description,
+        scope=scope,
+        body=body,
+        answers=answers,
+        body_types=body_types,
+        repeatable=repeatable,
+        conditional=conditional,
+        token_only=token_only,
+        write_limit=write_limit,
+        errors=errors,
+    )
+
+    def decorate(view: View[WriteCall[BodyT], Path]) -> Endpoint[Path]:
+        @wraps(view)
+        async def endpoint(*args: Path.args, **path: Path.kwargs) -> Response:
+            check_accept()
+            sent = cast(Body, request.body)
+            if max_body is not None:
+                sent.limit = max_body
+            # Then nothing is waited for between the proof and the work, and one proof is enough.
+            is_here = body is not Nothing and await sent.is_here()
+            async with db.read() as connection:
+                caller = await authenticate(connection, scope)
+                if token_only:
+                    require_token(caller)
+                bucket = write_limit.of(_counted_for(write_limit, caller))
+                await take_on(connection, bucket)  # before the body: too much is not read
+                if is_here and at_once and "Idempotency-Key" not in request.headers:
+                    content = await _read_body(body, *body_types)
+                    if response := await at_once(WriteCall(caller, connection, content)):
+                        return response
+            content = await _read_body(body, *body_types)
+            key = await _key(caller) if repeatable else None
+            more = writes(content) - 1 if writes else 0
+
+            async def work(caller: Caller, connection: Connection) -> Response:
+                return await view(WriteCall(caller, connection, content), *args, **path)
+
+            await take_more(bucket, more)
+            async with not_counting_failures(bucket, cost=more):
+                response = await _commit(caller if is_here else scope, key, work)
+            if _REPLAYED in response.headers:
+                await give_back(bucket, cost=more)
+            return response
+
+        return _declared(endpoint, declared)
+
+    return decorate
+
+
+def session_operation(
+    *,
+    name: str,
+    tag: Tag,
+    summary: str,
+    description: str,
+    scope: str,
+    body: type[BodyT],
+    answers: Answers,
+    limits: tuple[Limit, ...],
+    body_types: tuple[str, ...] = (JSON,),
+    errors: tuple[type[ServiceError], ...] = (),
+) -> Callable[[View[SessionCall[BodyT], Path]], Endpoint[Path]]:
+    """Declare an operation that no token may do. Its view counts against `limits` itself."""
+    declared = Operation(
+        name=name,
+        tag=tag,
+        summary=summary,
+        description=description,
+        scope=scope,
+        body=body,
+        answers=answers,
+        body_types=body_types,
+        session_only=True,
+        limits=limits,
+        errors=errors,
+    )
+
+    def decorate(view: View[SessionCall[BodyT], Path]) -> Endpoint[Path]:
+        @wraps(view)
+        async def endpoint(*args: Path.args, **path: Path.kwargs) -> Response:
+            check_accept()
+            async with db.read() as connection:
+                caller = await authenticate(connection, scope)
+                require_session(caller)
+            content = await _read_body(body, *body_types)
+            return await view(SessionCall(caller, content), *args, **path)
+
+        return _declared(endpoint, declared)
+
+    return decorate
+
+
+def declared_by(endpoint: Callable[..., Any]) -> Operation | None:
+    """Return the declaration of an endpoint; None for one of another kind."""
+    found: Operation | None = getattr(endpoint, "operation", None)
+    return found
+
+
+def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
+    # The marks that `service.auth` and `service.limits` give to views of pages.
+    access = "public" if declared.scope is None else "token"
+    limit = ", ".join(limit.name for limit in declared.counted)
+    marks = {"operation": declared, "access": access, "limit": limit or f"none: {declared.reason}"}
+    vars(endpoint).update(marks)
+    return endpoint
 
 
 async def _commit(
-    caller: Caller | str, view: View, path: dict[str, Any], body: Any, key: Key | None
+    caller: Caller | str,
+    key: Key | None,
+    work: Callable[[Caller, Connection], Awaitable[Response]],
 ) -> Response:
     """What a write answers, done and committed, or done before with the same key.
 
@@ -176,40 +369,43 @@ async def _commit(
         if key is not None and (stored := await idempotency.claim(connection, key)):
             headers = {**stored.headers, _REPLAYED: "true"}
             return Response(stored.body, stored.status, headers)
-        response = await view(Call(caller, connection, body=body), **path)
+        response = await work(caller, connection)
         if key is not None:
             await idempotency.keep(connection, key, await _stored(response))
         return response
 
 
-def _counted_for(declared: Operation, caller: Caller) -> str:
+def _counted_for(write_limit: Limit, caller: Caller) -> str:
     person = str(caller.user.id)
     # What ends a token is counted for that token: else whoever stole it could stop its owner.
-    by_token = declared.write_limit is REVOCATIONS and caller.token_id is not None
+    by_token = write_limit is REVOCATIONS and caller.token_id is not None
     return f"{person} by {caller.token_id}" if by_token else person
 
 
-def _read_query(declared: Operation) -> Shape | None:
+def _query_reader(shape: type[QueryT]) -> Callable[[bytes], QueryT]:
     """Strict: a misspelt parameter would give another list than was asked for."""
-    return _checked_query(declared.query or Shape, request.query_string)
+
+    # Programs ask for the same again and again. The string is what `request.args` has read.
+    @lru_cache(maxsize=256)
+    def read(_query_string: bytes) -> QueryT:
+        return check_query(shape, dict(request.args.lists()))
+
+    return read
 
 
-@lru_cache(maxsize=256)
-def _checked_query(shape: type[Shape], _query_string: bytes) -> Shape:
-    """Programs ask for the same again and again. The string is what `request.args` has read."""
-    return check_query(shape, dict(request.args.lists()))
+_read_no_query = _query_reader(Nothing)
 
 
-async def _read_body(declared: Operation) -> Any:
-    _read_query(declared)
-    if declared.body is None:
-        return None
-    return check(declared.body, await read_object(*declared.body_types))
+async def _read_body(shape: type[BodyT], *types: str) -> BodyT:
+    _read_no_query(request.query_string)
+    if shape is Nothing:
+        return shape()
+    return check(shape, await read_object(*types))
 
 
-async def _key(declared: Operation, caller: Caller) -> Key | None:
+async def _key(caller: Caller) -> Key | None:
     text = request.headers.get("Idempotency-Key")
-    if text is None or not declared.repeatable:
+    if text is None:
         return None
     method, address = request.method.encode(), request.scope["raw_path"]
     return Key.of(caller.user.id, text, method, address, await read_bytes())
@@ -218,9 +414,3 @@ async def _key(declared: Operation, caller: Caller) -> Key | None:
 async def _stored(response: Response) -> StoredAnswer:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     return StoredAnswer(response.status_code, headers, await response.get_data(as_text=False))
-
-
-def _limit(declared: Operation) -> str:
-    if declared.reason:
-        return f"none: {declared.reason}"
-    return ", ".join(limit.name for limit in declared.counted)

@@ -6,7 +6,14 @@ import msgspec
 from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
-from service.api.operations import Call, operation
+from service.api.operations import (
+    Nothing,
+    ReadCall,
+    Tag,
+    WriteCall,
+    read_operation,
+    write_operation,
+)
 from service.limits.views import REVOCATIONS
 from service.shapes import Time
 from service.users import queries, sessions
@@ -15,6 +22,7 @@ from service.users.sessions import SessionNotFoundError
 MAX_SESSIONS = 100  # shown
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api/v1/sessions")
+TAG = Tag("sessions", "Browsers that are signed in, for programs that look after an account.")
 
 
 class SessionOut(msgspec.Struct, frozen=True):
@@ -42,23 +50,36 @@ class SessionList(msgspec.Struct, frozen=True):
 
 
 @blueprint.get("")
-@operation("List your sessions", "account:read", {200: SessionList}, reason="two statements")
-async def list_sessions(call: Call) -> Response:
-    """Where you are signed in, the newest first."""
+@read_operation(
+    name="list_sessions",
+    tag=TAG,
+    summary="List your sessions",
+    description="Where you are signed in, the newest first.",
+    scope="account:read",
+    query=Nothing,
+    answers={200: SessionList},
+    reason="two statements",
+)
+async def list_sessions(call: ReadCall[Nothing]) -> Response:
+    """Answer with the newest sessions."""
     rows = await queries.list_sessions(call.connection, call.owner, MAX_SESSIONS)
     current = call.caller.session_id
     return answer(SessionList([SessionOut(*row, current=row.id == current) for row in rows]))
 
 
 @blueprint.delete("/<id:session_id>")
-@operation(
-    "End a session",
-    "account:write",
-    {204: None},
+@write_operation(
+    name="end_session",
+    tag=TAG,
+    summary="End a session",
+    description="That browser is signed out from its next request on.",
+    scope="account:write",
+    body=Nothing,
+    answers={204: None},
     write_limit=REVOCATIONS,
     errors=(SessionNotFoundError,),
 )
-async def end_session(call: Call, session_id: int) -> Response:
-    """That browser is signed out from its next request on."""
+async def end_session(call: WriteCall[Nothing], session_id: int) -> Response:
+    """Sign a browser out."""
     await sessions.end_session(call.connection, call.owner, session_id)
     return bare(204)

@@ -7,17 +7,27 @@ import msgspec
 from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
-from service.api.operations import Call, operation
+from service.api.operations import (
+    Nothing,
+    OpenCall,
+    ReadCall,
+    Tag,
+    WriteCall,
+    open_operation,
+    read_operation,
+    write_operation,
+)
 from service.limits.views import REVOCATIONS
 from service.shapes import Time
 from service.tokens import rules as tokens
 from service.tokens.rules import TokenNotFoundError, TooManyTokensError
 from service.users.accounts import WrongCredentialsError
-from service.users.forms import DAY, Credentials, Email, Password, Scope, TokenWish
+from service.users.forms import DAY, SCOPES, Credentials, Email, Password, Scope, TokenWish
 from service.users.queries import TokenRow
 from service.users.verification import LIMITS, verified
 
 blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")
+TAG = Tag("tokens", "Access tokens, for programs.")
 
 
 class TokenOut(msgspec.Struct, frozen=True):
@@ -89,19 +99,22 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
 
 
 @blueprint.post("")
-@operation(
-    "Make a token",
-    None,
-    {201: NewTokenOut},
+@open_operation(
+    name="make_token",
+    tag=TAG,
+    summary="Make a token",
+    description=(
+        "With your password: no token can make another.\n\n"
+        "Accounts have no second factor yet: `otp` is accepted and not looked at."
+    ),
     body=TokenRequest,
+    answers={201: NewTokenOut},
     limits=LIMITS,
     errors=(WrongCredentialsError, TooManyTokensError),
 )
-async def make_token(body: TokenRequest) -> Response:
-    """With your password: no token can make another.
-
-    Accounts have no second factor yet: `otp` is accepted and not looked at.
-    """
+async def make_token(call: OpenCall[TokenRequest]) -> Response:
+    """Make a token for who proves a password."""
+    body = call.body
     async with verified(body.email, body.password) as (connection, account):
         text, row = await tokens.make_token(connection, account.id, body)
     made = NewTokenOut(row.id, text, row.name, _scopes(row.scopes), row.expires_at)
@@ -109,50 +122,71 @@ async def make_token(body: TokenRequest) -> Response:
 
 
 @blueprint.get("")
-@operation("List your tokens", "account:read", {200: TokenList}, reason="two statements")
-async def list_tokens(call: Call) -> Response:
-    """Those that can be used; the texts of them nobody knows any more."""
+@read_operation(
+    name="list_tokens",
+    tag=TAG,
+    summary="List your tokens",
+    description="Those that can be used; the texts of them nobody knows any more.",
+    scope="account:read",
+    query=Nothing,
+    answers={200: TokenList},
+    reason="two statements",
+)
+async def list_tokens(call: ReadCall[Nothing]) -> Response:
+    """Answer with the tokens that can be used."""
     rows = await tokens.list_tokens(call.connection, call.owner)
     return answer(TokenList([_shown(row) for row in rows]))
 
 
 @blueprint.get("/<id:token_id>")
-@operation(
-    "Get a token",
-    "account:read",
-    {200: TokenOut},
+@read_operation(
+    name="get_token",
+    tag=TAG,
+    summary="Get a token",
+    description="One of your tokens that can be used, without its text.",
+    scope="account:read",
+    query=Nothing,
+    answers={200: TokenOut},
     reason="two statements",
     errors=(TokenNotFoundError,),
 )
-async def get_token(call: Call, token_id: int) -> Response:
-    """One of your tokens that can be used, without its text."""
+async def get_token(call: ReadCall[Nothing], token_id: int) -> Response:
+    """Answer with one token."""
     return answer(_shown(await tokens.get_token(call.connection, call.owner, token_id)))
 
 
 @blueprint.delete("/<id:token_id>")
-@operation(
-    "Revoke a token",
-    "account:write",
-    {204: None},
+@write_operation(
+    name="revoke_token",
+    tag=TAG,
+    summary="Revoke a token",
+    description="It is refused from the next request on, by every worker.",
+    scope="account:write",
+    body=Nothing,
+    answers={204: None},
     write_limit=REVOCATIONS,
     errors=(TokenNotFoundError,),
 )
-async def revoke_token(call: Call, token_id: int) -> Response:
-    """It is refused from the next request on, by every worker."""
+async def revoke_token(call: WriteCall[Nothing], token_id: int) -> Response:
+    """End a token at once."""
     await tokens.revoke_token(call.connection, call.owner, token_id)
     return bare(204)
 
 
 @blueprint.delete("/current")
-@operation(
-    "Revoke the token of this call",
-    "",
-    {204: None},
+@write_operation(
+    name="revoke_current_token",
+    tag=TAG,
+    summary="Revoke the token of this call",
+    description="Whatever its scopes are: signing out needs none.",
+    scope="",
+    body=Nothing,
+    answers={204: None},
     token_only=True,
     write_limit=REVOCATIONS,
 )
-async def revoke_current_token(call: Call) -> Response:
-    """Whatever its scopes are: signing out needs none."""
+async def revoke_current_token(call: WriteCall[Nothing]) -> Response:
+    """End the token of this call."""
     if call.caller.token_id is not None:
         with suppress(TokenNotFoundError):  # another call of the same moment has done it
             await tokens.revoke_token(call.connection, call.owner, call.caller.token_id)
@@ -171,4 +205,5 @@ def _shown(row: TokenRow) -> TokenOut:
 
 
 def _scopes(text: str) -> list[Scope]:
-    return text.split(" ")  # type: ignore[return-value]
+    held = text.split(" ")
+    return [scope for scope in SCOPES if scope in held]

@@ -7,9 +7,20 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
 
 from service import db
-from service.api.authentication import Caller, authenticate
+from service.api.authentication import authenticate
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
-from service.api.operations import Call, operation
+from service.api.operations import (
+    Nothing,
+    OpenCall,
+    ReadCall,
+    SessionCall,
+    Tag,
+    WriteCall,
+    open_operation,
+    read_operation,
+    session_operation,
+    write_operation,
+)
 from service.auth import renew_session
 from service.limits.views import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
@@ -23,6 +34,7 @@ from service.web.context import get_password_hasher, get_settings
 SCOPE = "account:write"
 
 blueprint = Blueprint("api_users", __name__, url_prefix="/api/v1")
+TAG = Tag("users", "Accounts, for programs: registering, and one's own.")
 
 # The rules decide, and tell of all fields at once; this is what they say in short.
 _EMAIL = Meta(
@@ -77,16 +89,19 @@ class UserPatch(Shape, frozen=True, kw_only=True):
 
 
 @blueprint.post("/users")
-@operation(
-    "Register",
-    None,
-    {201: UserOut},
+@open_operation(
+    name="register",
+    tag=TAG,
+    summary="Register",
+    description="Make an account. It has no token yet.",
     body=NewUser,
+    answers={201: UserOut},
     limits=(REGISTRATIONS_PER_ADDRESS,),
     errors=(EmailTakenError,),
 )
-async def register(body: NewUser) -> Response:
-    """Make an account. It has no token yet."""
+async def register(call: OpenCall[NewUser]) -> Response:
+    """Make an account."""
+    body = call.body
     async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
         email = await accounts.check_details(
             email=body.email,
@@ -101,29 +116,41 @@ async def register(body: NewUser) -> Response:
 
 
 @blueprint.get("/me")
-@operation("Get your account", "account:read", {200: UserOut}, reason="one statement")
-async def get_me(call: Call) -> Response:
-    """Whose token it is."""
+@read_operation(
+    name="get_me",
+    tag=TAG,
+    summary="Get your account",
+    description="Whose token it is.",
+    scope="account:read",
+    query=Nothing,
+    answers={200: UserOut},
+    reason="one statement",
+)
+async def get_me(call: ReadCall[Nothing]) -> Response:
+    """Answer with the caller's account."""
     user = call.caller.user
     return answer(UserOut(user.id, user.email, user.registered_on))
 
 
 @blueprint.patch("/me")
-@operation(
-    "Change your address or password",
-    SCOPE,
-    {200: UserOut},
+@session_operation(
+    name="change_me",
+    tag=TAG,
+    summary="Change your address or password",
+    description=(
+        "Only for people who are signed in: no token may do it.\n\n"
+        "A new password ends every token, and every session but this one, whose cookie changes."
+    ),
+    scope=SCOPE,
     body=UserPatch,
+    answers={200: UserOut},
     body_types=(MERGE_PATCH, JSON),
-    session_only=True,
     limits=CONFIRMATION_LIMITS,
     errors=(WrongCredentialsError, EmailTakenError),
 )
-async def change_me(caller: Caller, body: UserPatch) -> Response:
-    """Only for people who are signed in: no token may do it.
-
-    A new password ends every token, and every session but this one, whose cookie changes.
-    """
+async def change_me(call: SessionCall[UserPatch]) -> Response:
+    """Change the address, the password, or both."""
+    caller, body = call.caller, call.body
     user = caller.user
     async with confirmed(user, caller.session_id, body.current_password) as (_, account):
         pass  # no connection is held while the new one is hashed
@@ -149,8 +176,16 @@ async def change_me(caller: Caller, body: UserPatch) -> Response:
 
 
 @blueprint.delete("/me")
-@operation("Delete your account", SCOPE, {204: None})
-async def delete_me(call: Call) -> Response:
-    """For good, with every book, session and token."""
+@write_operation(
+    name="delete_me",
+    tag=TAG,
+    summary="Delete your account",
+    description="For good, with every book, session and token.",
+    scope=SCOPE,
+    body=Nothing,
+    answers={204: None},
+)
+async def delete_me(call: WriteCall[Nothing]) -> Response:
+    """Delete the caller's account."""
     await queries.delete_user(call.connection, call.owner)
     return bare(204)

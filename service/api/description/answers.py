@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from service.api.bodies import JSON
-from service.api.operations import Operation
+from service.api.operations import Nothing, Operation
 from service.books.queries import BookRow
 from service.exceptions import (
     CrossSiteError,
@@ -78,7 +78,7 @@ def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list
     kinds += declared.errors
     if list(variables):
         statuses.append(404)
-    if declared.body is not None:
+    if declared.body is not Nothing:
         statuses += [408, 413, 415]
     if declared.scope is not None:
         kinds.append(NotAuthenticatedError)

@@ -5,10 +5,8 @@ for: a start does not wait for it.
 """
 
 import hashlib
-import inspect
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -25,7 +23,14 @@ from service.api.description.answers import (
 )
 from service.api.description.parameters import parameters
 from service.api.description.schemas import schemas
-from service.api.operations import Operation, operation
+from service.api.operations import (
+    Nothing,
+    OpenCall,
+    Operation,
+    Tag,
+    declared_by,
+    open_operation,
+)
 from service.security.same_origin import SAFE_METHODS
 from service.web.context import get_settings
 from service.web.credentials import cookie_name
@@ -35,6 +40,10 @@ ADDRESS = "/api/v1/openapi.json"
 MAX_AGE = 300  # seconds; a release may change it
 
 blueprint = Blueprint("api_openapi", __name__, url_prefix=ADDRESS)
+TAG = Tag(
+    "openapi",
+    "The API's description, OpenAPI 3.1, made of the declarations that check and answer.",
+)
 
 _DESCRIPTION = """\
 The books you have read, for programs.
@@ -53,18 +62,7 @@ class Route(NamedTuple):
 
     path: str
     method: str
-    view: Callable[..., Any]
-
-    @property
-    def declared(self) -> Operation:
-        """What it says of itself."""
-        found: Operation = self.view.operation  # type: ignore[attr-defined]
-        return found
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.view.__name__
+    declared: Operation
 
     @property
     def variables(self) -> list[str]:
@@ -73,15 +71,18 @@ class Route(NamedTuple):
 
 
 @blueprint.get("")
-@operation(
-    "Get this description",
-    None,
-    {200: dict},
+@open_operation(
+    name="get_description",
+    tag=TAG,
+    summary="Get this description",
+    description="OpenAPI 3.1, for programs that make clients or documentation.",
+    body=Nothing,
+    answers={200: dict},
     conditional=True,
     reason="made once",
 )
-async def get_description(body: None) -> Response:  # noqa: ARG001 - as every open operation
-    """OpenAPI 3.1, for programs that make clients or documentation."""
+async def get_description(call: OpenCall[Nothing]) -> Response:  # noqa: ARG001 - as every view
+    """Answer with the OpenAPI document."""
     data, etag = _encoded()
     caching = {"Cache-Control": f"public, max-age={MAX_AGE}"}
     response = not_modified(etag) or Response(data, 200, {"ETag": etag}, content_type=JSON)
@@ -110,11 +111,11 @@ def _encoded() -> tuple[bytes, str]:
 def routes(app: Quart) -> Iterator[Route]:
     """Every operation of the application."""
     for rule in app.url_map.iter_rules():
-        view = app.view_functions[rule.endpoint]
-        if hasattr(view, "operation"):
+        declared = declared_by(app.view_functions[rule.endpoint])
+        if declared is not None:
             path = re.sub(r"<id:(\w+)>", r"{\1}", rule.rule)
             [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            yield Route(path, method, view)
+            yield Route(path, method, declared)
 
 
 def _document(app: Quart) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _document(app: Quart) -> dict[str, Any]:
     for route in found:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes, shared)
     _add_links(found, paths)
-    modules = dict.fromkeys(route.view.__module__ for route in found)
+    tags = dict.fromkeys(route.declared.tag for route in found)
     return {
         "openapi": "3.1.1",
         "info": {
@@ -135,10 +136,7 @@ def _document(app: Quart) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": _tag(module), "description": _summary(sys.modules[module].__doc__)}
-            for module in modules
-        ],
+        "tags": [tag._asdict() for tag in tags],
         "paths": paths,
         "components": {
             "schemas": shapes.components,
@@ -165,18 +163,17 @@ class _Shapes:
     """The schemas of all shapes, by shape."""
 
     def __init__(self, found: list[Route]) -> None:
-        kinds = [Problem, InvalidInput]
+        kinds: list[type] = [Problem, InvalidInput]
         for route in found:
             declared = route.declared
-            kinds += filter(None, (declared.query, declared.body, *declared.answers.values()))
-        kinds = list(dict.fromkeys(kinds))
+            kinds += (declared.query, declared.body, *filter(None, declared.answers.values()))
+        kinds = [kind for kind in dict.fromkeys(kinds) if kind is not Nothing]
         plain, self.components = schemas(kinds, get_settings().password_min_length)
         self._schemas = dict(zip(kinds, plain, strict=True))
         # What is asked in an address is described there, field by field.
         self.queries = {
             shape: self.components.pop(shape.__name__)
-            for shape in {route.declared.query for route in found} - {None}
-            if shape is not None
+            for shape in {route.declared.query for route in found} - {Nothing}
         }
 
     def schema(self, shape: Any) -> dict[str, Any] | None:
@@ -187,15 +184,15 @@ class _Shapes:
 def _operation(route: Route, shapes: _Shapes, shared: dict[str, Any]) -> dict[str, Any]:
     declared = route.declared
     described: dict[str, Any] = {
-        "operationId": route.name,
+        "operationId": declared.name,
         "summary": declared.summary,
-        "description": inspect.getdoc(route.view) or "",
-        "tags": [_tag(route.view.__module__)],
+        "description": declared.description,
+        "tags": [declared.tag.name],
         "security": _security(declared),
         "parameters": parameters(declared, route.method, route.variables, shapes.queries),
         "responses": {},
     }
-    if declared.body is not None:
+    if declared.body is not Nothing:
         schema = shapes.schema(declared.body)
         content = {"schema": schema, "example": declared.body.example}
         described["requestBody"] = {
@@ -243,16 +240,9 @@ def _add_links(found: list[Route], paths: dict[str, dict[str, Any]]) -> None:
         answer = paths[maker.path][maker.method.lower()]["responses"]["201"]
         for route in found:
             if re.fullmatch(re.escape(maker.path) + r"/{\w+}", route.path):
+                name = route.declared.name
                 given = {route.variables[0]: "$response.body#/id"}
                 if "ETag" in answer["headers"] and route.method not in SAFE_METHODS:
                     given["header.If-Match"] = "$response.header.ETag"
-                link = {"operationId": route.name, "parameters": given}
-                answer.setdefault("links", {})[route.name] = link
-
-
-def _tag(module: str) -> str:
-    return module.rpartition(".")[2]
-
-
-def _summary(text: str | None) -> str:
-    return (text or "").partition("\n\n")[0].replace("\n", " ")
+                link = {"operationId": name, "parameters": given}
+                answer.setdefault("links", {})[name] = link

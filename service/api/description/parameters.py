@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from service.api.operations import Operation
+from service.api.operations import Nothing, Operation
 from service.idempotency import LIFETIME, MAX_KEY_LENGTH
 from service.security.same_origin import SAFE_METHODS
 from service.web.routing import MAX_ID
@@ -14,7 +14,7 @@ def parameters(
 ) -> list[dict[str, Any]]:
     """Every parameter; `queries` has the schemas of what is asked in addresses."""
     found = [_variable(name) for name in variables]
-    if declared.query is not None:
+    if declared.query is not Nothing:
         found += _query(queries[declared.query])
     if declared.conditional:
         found.append(_UNLESS if method in SAFE_METHODS else _ONLY_IF)
