@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """The base of every refusal: its text is meant for the person who asked."""
+    """The base of every refusal: its text is meant for the person who asked.
+
+    The API's description shows `code` and `public_description`. A refusal that an operation
+    declares must have both.
+    """
 
     code = "REFUSED"
+    public_description: ClassVar[str]
 
 
 class NotFoundError(ServiceError):
@@ -32,6 +38,7 @@ class NotAuthenticatedError(ServiceError):
     """Nobody knows whose request this is."""
 
     code = "NOT_AUTHENTICATED"
+    public_description = "Nobody knows whose request this is."
     challenge = "Bearer"  # what programs are told as WWW-Authenticate (RFC 6750)
 
 
@@ -46,6 +53,7 @@ class InsufficientScopeError(ServiceError):
     """The token is right, but not for this: `scope` is what it lacks, where any would do."""
 
     code = "INSUFFICIENT_SCOPE"
+    public_description = "The token is right, but not for this."
 
     def __init__(self, message: str, scope: str | None = None) -> None:
         super().__init__(message)
@@ -56,11 +64,19 @@ class CrossSiteError(ServiceError):
     """The request changes something and does not prove that it comes from our own pages."""
 
     code = "CROSS_SITE"
+    public_description = (
+        "The request changes something and does not prove that it comes from our own pages."
+    )
 
 
 @dataclass(frozen=True)
 class FieldError:
     """One thing wrong with one field: a sentence for people, a code for programs."""
+
+    public_name: ClassVar = "FieldError"
+    public_description: ClassVar = (
+        "One thing wrong with one field: a sentence for people, a code for programs."
+    )
 
     field: str
     message: str
@@ -71,6 +87,7 @@ class InvalidInputError(ServiceError):
     """Some fields cannot be taken as they are; nothing was changed."""
 
     code = "INVALID_INPUT"
+    public_description = "Some fields cannot be taken as they are; nothing was changed."
 
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("Some of what was sent cannot be accepted.")
@@ -94,6 +111,7 @@ class TooManyRequestsError(TryLaterError):
     """A limit was reached; there is room again in so many seconds."""
 
     code = "TOO_MANY_REQUESTS"
+    public_description = "A limit was reached."
     sentence = "That was tried too often. Please wait a little."
 
     def __init__(self, retry_after: float) -> None:
@@ -104,12 +122,16 @@ class OverloadedError(TryLaterError):
     """More work waits than this process will take on."""
 
     code = "OVERLOADED"
+    public_description = "More work waits than this process will take on."
 
 
 class StoppingError(TryLaterError):
     """The process ends before the request does; what it had done by then is not known."""
 
     code = "STOPPING"
+    public_description = (
+        "The process ends before the request does; what it had done by then is not known."
+    )
 
     def __init__(self) -> None:
         super().__init__("The service is being restarted.", retry_after=2)
@@ -119,6 +141,7 @@ class DatabaseUnavailableError(TryLaterError):
     """The database did not answer in time."""
 
     code = "DATABASE_UNAVAILABLE"
+    public_description = "The database did not answer in time."
 
     def __init__(self) -> None:
         super().__init__("The database is not answering at the moment.", retry_after=2)

@@ -123,6 +123,7 @@ class StillRunningError(ConflictError, TryLaterError):
     """The first request with this key has no answer yet."""
 
     code = "STILL_RUNNING"
+    public_description = "The first request with this key has no answer yet."
 
     def __init__(self) -> None:
         TryLaterError.__init__(self, "The first request with this key is still running.", 0)

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, Response
 
 from service.api.bodies import answer
-from service.api.books import ADDRESS, BookPatch
+from service.api.books import ADDRESS, BookOut, BookPatch
 from service.api.operations import (
     Tag,
     WriteCall,
@@ -15,7 +15,6 @@ from service.api.operations import (
 )
 from service.books import rules
 from service.books.forms import BookInput
-from service.books.queries import BookRow
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
@@ -36,17 +35,26 @@ Version = Annotated[int, Meta(ge=0, le=MAX_ID)]
 class Create(Shape, frozen=True, kw_only=True, tag_field="op", tag="create"):
     """Add a book."""
 
+    public_name: ClassVar = "BatchCreate"
+    public_description: ClassVar = "Add a book."
+
     book: BookInput
 
     messages: ClassVar = {"book": "Send the book as an object."}
 
     async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
-        return Result(201, book=await rules.add_book(connection, owner, self.book))
+        book = await rules.add_book(connection, owner, self.book)
+        return Result(201, book=BookOut.of(book))
 
 
 class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
     """Give a book new values; one that was changed since `version` is left alone."""
+
+    public_name: ClassVar = "BatchReplace"
+    public_description: ClassVar = (
+        "Give a book new values; one that was changed since `version` is left alone."
+    )
 
     id: Id
     book: BookInput
@@ -62,11 +70,15 @@ class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
         """Do it."""
         values = msgspec.structs.asdict(self.book)
         versions = _versions(self.version)
-        return Result(200, book=await rules.edit_book(connection, owner, self.id, values, versions))
+        book = await rules.edit_book(connection, owner, self.id, values, versions)
+        return Result(200, book=BookOut.of(book))
 
 
 class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
     """Give a book some new values, as PATCH does."""
+
+    public_name: ClassVar = "BatchUpdate"
+    public_description: ClassVar = "Give a book some new values, as PATCH does."
 
     id: Id
     book: BookPatch
@@ -77,11 +89,15 @@ class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
     async def apply(self, connection: Connection, owner: int) -> "Result":
         """Do it."""
         values, versions = self.book.values(), _versions(self.version)
-        return Result(200, book=await rules.edit_book(connection, owner, self.id, values, versions))
+        book = await rules.edit_book(connection, owner, self.id, values, versions)
+        return Result(200, book=BookOut.of(book))
 
 
 class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
     """Take a book off the list."""
+
+    public_name: ClassVar = "BatchDelete"
+    public_description: ClassVar = "Take a book off the list."
 
     id: Id
     version: Version | UnsetType = UNSET
@@ -96,6 +112,11 @@ class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
 
 class Batch(Shape, frozen=True, kw_only=True):
     """Operations, done in this order; with `atomic` all of them or none."""
+
+    public_name: ClassVar = "Batch"
+    public_description: ClassVar = (
+        "Operations, done in this order; with `atomic` all of them or none."
+    )
 
     operations: Annotated[
         list[Create | Replace | Update | Delete], Meta(min_length=1, max_length=MAX_OPERATIONS)
@@ -119,6 +140,9 @@ class Batch(Shape, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True):
     """Why one operation was not done."""
 
+    public_name: ClassVar = "BatchRefusal"
+    public_description: ClassVar = "Why one operation was not done."
+
     code: str
     detail: str
 
@@ -126,19 +150,27 @@ class Refusal(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """What came of one operation: 201, 200, 204; 404: no book, 409: full list, 412: changed."""
 
+    public_name: ClassVar = "BatchResult"
+    public_description: ClassVar = (
+        "What came of one operation: 201, 200, 204; 404: no book, 409: full list, 412: changed."
+    )
+
     status: int
-    book: BookRow | UnsetType = UNSET
+    book: BookOut | UnsetType = UNSET
     error: Refusal | UnsetType = UNSET
 
 
 class Results(msgspec.Struct, frozen=True):
     """What came of each operation, in their order."""
 
+    public_name: ClassVar = "BatchResults"
+    public_description: ClassVar = "What came of each operation, in their order."
+
     results: list[Result]
 
     example: ClassVar = {
         "results": [
-            {"status": 201, "book": BookRow.example},
+            {"status": 201, "book": BookOut.example},
             {
                 "status": 412,
                 "error": {"code": BookChangedError.code, "detail": str(BookChangedError())},

@@ -27,7 +27,7 @@ from service.books import queries, rules
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
-from service.shapes import Shape
+from service.shapes import Shape, Time
 
 ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25
@@ -39,18 +39,64 @@ blueprint = Blueprint("api_books", __name__, url_prefix=ADDRESS)
 TAG = Tag("books", "Books, for programs.")
 
 
+class BookOut(msgspec.Struct, frozen=True):
+    """A book as the API shows it."""
+
+    public_name: ClassVar = "Book"
+    public_description: ClassVar = "A book as it is shown."
+
+    id: int
+    title: str
+    author: str
+    rating: int | None
+    created_at: Time
+    updated_at: Time
+    version: int
+
+    example: ClassVar = {
+        "id": 42,
+        "title": "Middlemarch",
+        "author": "George Eliot",
+        "rating": 5,
+        "created_at": "2026-11-22T18:30:00.000000Z",
+        "updated_at": "2026-11-22T18:30:00.000000Z",
+        "version": 7,
+    }
+
+    @classmethod
+    def of(cls, row: BookRow) -> "BookOut":
+        """Return what is shown of a row."""
+        return cls(
+            row.id,
+            row.title,
+            row.author,
+            row.rating,
+            row.created_at,
+            row.updated_at,
+            row.version,
+        )
+
+
 class BookList(msgspec.Struct, frozen=True):
     """A part of a list; `next` is what to send as `after` for the part after it."""
 
-    items: list[BookRow]
+    public_name: ClassVar = "BookList"
+    public_description: ClassVar = (
+        "A part of a list; `next` is what to send as `after` for the part after it."
+    )
+
+    items: list[BookOut]
     next: str | None
     count: int | UnsetType = UNSET
 
-    example: ClassVar = {"items": [BookRow.example], "next": "WyItY3JlYXRlZF9hdCIsNDJd"}
+    example: ClassVar = {"items": [BookOut.example], "next": "WyItY3JlYXRlZF9hdCIsNDJd"}
 
 
 class ListQuery(Shape, frozen=True, kw_only=True):
     """Which part of the list, and in which order."""
+
+    public_name: ClassVar = "ListQuery"
+    public_description: ClassVar = "Which part of the list, and in which order."
 
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
     after: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
@@ -67,6 +113,11 @@ class ListQuery(Shape, frozen=True, kw_only=True):
 
 class BookPatch(Shape, frozen=True, kw_only=True):
     """A merge patch (RFC 7396): what is not named stays, and null takes a rating away."""
+
+    public_name: ClassVar = "BookPatch"
+    public_description: ClassVar = (
+        "A merge patch (RFC 7396): what is not named stays, and null takes a rating away."
+    )
 
     title: Title | UnsetType = UNSET
     author: Author | UnsetType = UNSET
@@ -123,10 +174,11 @@ def part_of_list(
     query: ListQuery, rows: list[BookRow], total: int | UnsetType = UNSET
 ) -> tuple[BookList, dict[str, str]]:
     """The answer made of rows, of which one more was read than is shown; and its Link header."""
-    books, more = rows[: query.limit], len(rows) > query.limit
-    if not more:
+    shown = rows[: query.limit]
+    books = [BookOut.of(row) for row in shown]
+    if len(rows) == len(shown):
         return BookList(books, None, total), {}
-    after = cursors.cursor(query.sort, queries.place_of(books[-1], query.sort))
+    after = cursors.cursor(query.sort, queries.place_of(shown[-1], query.sort))
     return BookList(books, after, total), {"Link": _link(query, after)}
 
 
@@ -143,7 +195,7 @@ async def _add_book_at_once(call: WriteCall[BookInput]) -> Response | None:
     description="Put a book on your list.",
     scope="books:write",
     body=BookInput,
-    answers={201: BookRow},
+    answers={201: BookOut},
     repeatable=True,
     at_once=_add_book_at_once,
     errors=(TooManyBooksError,),
@@ -162,7 +214,7 @@ async def add_book(call: WriteCall[BookInput]) -> Response:
     description="One of your books.",
     scope="books:read",
     query=Nothing,
-    answers={200: BookRow},
+    answers={200: BookOut},
     conditional=True,
     reason="two statements",
     errors=(BookNotFoundError,),
@@ -181,7 +233,7 @@ async def get_book(call: ReadCall[Nothing], book_id: int) -> Response:
     description="Give a book new values; a rating that is not named is none.",
     scope="books:write",
     body=BookInput,
-    answers={200: BookRow},
+    answers={200: BookOut},
     conditional=True,
     errors=_CHANGING,
 )
@@ -200,7 +252,7 @@ async def replace_book(call: WriteCall[BookInput], book_id: int) -> Response:
     description="Give a book some new values, as JSON Merge Patch has it.",
     scope="books:write",
     body=BookPatch,
-    answers={200: BookRow},
+    answers={200: BookOut},
     body_types=(MERGE_PATCH, JSON),
     conditional=True,
     errors=_CHANGING,
@@ -239,7 +291,7 @@ def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = Non
     # `no-transform` keeps the ETag as it is with proxies that obey it. `service.web.etags`
     # knows again what the others make of it.
     told = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
-    return answer(book, status, told | (headers or {}))
+    return answer(BookOut.of(book), status, told | (headers or {}))
 
 
 def _link(query: ListQuery, after: str) -> str:

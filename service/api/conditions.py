@@ -25,6 +25,7 @@ class NoETagError(ChangedMeanwhileError):
     """No tag in If-Match is an ETag of this book: nothing is said about its version."""
 
     code = "NO_ETAG"
+    public_description = "No tag in If-Match is an ETag of this book."
 
     def __init__(self) -> None:
         super().__init__(

@@ -28,6 +28,9 @@ TAG = Tag("sessions", "Browsers that are signed in, for programs that look after
 class SessionOut(msgspec.Struct, frozen=True):
     """A browser that is signed in; `current` is the one that calls."""
 
+    public_name: ClassVar = "Session"
+    public_description: ClassVar = "A browser that is signed in; `current` is the one that calls."
+
     id: int
     created_at: Time
     expires_at: Time
@@ -43,6 +46,9 @@ class SessionOut(msgspec.Struct, frozen=True):
 
 class SessionList(msgspec.Struct, frozen=True):
     """The newest sessions, at most 100."""
+
+    public_name: ClassVar = "SessionList"
+    public_description: ClassVar = "The newest sessions, at most 100."
 
     items: list[SessionOut]
 

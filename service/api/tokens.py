@@ -33,6 +33,9 @@ TAG = Tag("tokens", "Access tokens, for programs.")
 class TokenOut(msgspec.Struct, frozen=True):
     """A token, without its text."""
 
+    public_name: ClassVar = "Token"
+    public_description: ClassVar = "A token, without its text."
+
     id: int
     name: str
     scopes: list[Scope]
@@ -53,6 +56,9 @@ class TokenOut(msgspec.Struct, frozen=True):
 class NewTokenOut(msgspec.Struct, frozen=True):
     """A token just made: `token` is shown this once."""
 
+    public_name: ClassVar = "NewToken"
+    public_description: ClassVar = "A token just made: `token` is shown this once."
+
     id: int
     token: str
     name: str
@@ -71,6 +77,9 @@ class NewTokenOut(msgspec.Struct, frozen=True):
 class TokenList(msgspec.Struct, frozen=True):
     """All your tokens, the newest first."""
 
+    public_name: ClassVar = "TokenList"
+    public_description: ClassVar = "All your tokens, the newest first."
+
     items: list[TokenOut]
 
     example: ClassVar = {"items": [TokenOut.example]}
@@ -78,6 +87,9 @@ class TokenList(msgspec.Struct, frozen=True):
 
 class TokenRequest(TokenWish, frozen=True, kw_only=True):
     """Who wants a token, and what kind of."""
+
+    public_name: ClassVar = "TokenRequest"
+    public_description: ClassVar = "Who wants a token, and what kind of."
 
     email: Email
     password: Password

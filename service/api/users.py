@@ -49,6 +49,9 @@ _EMAIL = Meta(
 class UserOut(msgspec.Struct, frozen=True):
     """An account."""
 
+    public_name: ClassVar = "User"
+    public_description: ClassVar = "An account."
+
     id: int
     email: str
     registered_on: Time
@@ -63,6 +66,9 @@ class UserOut(msgspec.Struct, frozen=True):
 class NewUser(Shape, frozen=True, kw_only=True):
     """An account to be made."""
 
+    public_name: ClassVar = "NewUser"
+    public_description: ClassVar = "An account to be made."
+
     email: Annotated[str, _EMAIL]
     password: str
 
@@ -72,6 +78,11 @@ class NewUser(Shape, frozen=True, kw_only=True):
 
 class UserPatch(Shape, frozen=True, kw_only=True):
     """A merge patch (RFC 7396) of one's account; the present password proves that it is one's."""
+
+    public_name: ClassVar = "UserPatch"
+    public_description: ClassVar = (
+        "A merge patch (RFC 7396) of one's account; the present password proves that it is one's."
+    )
 
     current_password: Password
     email: Annotated[str, _EMAIL] | UnsetType = UNSET

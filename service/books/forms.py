@@ -17,6 +17,9 @@ Rating = Annotated[int, Meta(ge=RATING_MIN, le=RATING_MAX)]
 class BookInput(Shape, frozen=True, kw_only=True):
     """A book to be added, or what an edited one becomes."""
 
+    public_name: ClassVar = "BookInput"
+    public_description: ClassVar = "A book to be added, or what an edited one becomes."
+
     title: Title
     author: Author
     rating: Rating | None = None

@@ -1,8 +1,9 @@
 """Statements about books; each names the owner, so that nobody reaches another's."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -23,32 +24,21 @@ from sqlalchemy import (
 
 from service.db.statements import Connection, Statement, scalar
 from service.models import Book, DatabaseNow, User
-from service.shapes import Time
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
 Place = tuple[int] | tuple[str, int]  # what stands in the columns that the list is sorted by
 
 
 class BookRow(Struct, frozen=True):
-    """A book as it is shown."""
+    """A book as it is kept."""
 
     id: int
     title: str
     author: str
     rating: int | None
-    created_at: Time
-    updated_at: Time
+    created_at: datetime
+    updated_at: datetime
     version: int
-
-    example: ClassVar = {
-        "id": 42,
-        "title": "Middlemarch",
-        "author": "George Eliot",
-        "rating": 5,
-        "created_at": "2026-11-22T18:30:00.000000Z",
-        "updated_at": "2026-11-22T18:30:00.000000Z",
-        "version": 7,
-    }
 
 
 _COLUMNS = (

@@ -30,6 +30,7 @@ class BookNotFoundError(NotFoundError):
     """This person has no such book."""
 
     code = "BOOK_NOT_FOUND"
+    public_description = "This person has no such book."
 
     def __init__(self) -> None:
         super().__init__("There is no such book on your list. It may have been deleted.")
@@ -39,6 +40,7 @@ class BookChangedError(ChangedMeanwhileError):
     """The book is not of the version that the caller has seen."""
 
     code = "BOOK_CHANGED"
+    public_description = "The book is not of the version that the caller has seen."
 
     def __init__(self) -> None:
         super().__init__("This book was changed meanwhile, so nothing was done to it.")
@@ -48,6 +50,7 @@ class TooManyBooksError(ConflictError):
     """There are as many books on this list as anybody may have."""
 
     code = "TOO_MANY_BOOKS"
+    public_description = "There are as many books on this list as anybody may have."
 
     def __init__(self) -> None:
         super().__init__(

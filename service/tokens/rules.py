@@ -17,6 +17,7 @@ class TokenNotFoundError(NotFoundError):
     """This person has no such token."""
 
     code = "TOKEN_NOT_FOUND"
+    public_description = "This person has no such token."
 
     def __init__(self) -> None:
         super().__init__("There is no such token. It may have been revoked, or have expired.")
@@ -26,6 +27,7 @@ class TooManyTokensError(ConflictError):
     """This person has as many tokens as anybody may have."""
 
     code = "TOO_MANY_TOKENS"
+    public_description = "This person has as many tokens as anybody may have."
 
     def __init__(self) -> None:
         super().__init__(f"There are {MAX_TOKENS} tokens already. Revoke one of them first.")

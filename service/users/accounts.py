@@ -25,6 +25,7 @@ class EmailTakenError(ConflictError):
     """There is an account with this e-mail address already."""
 
     code = "EMAIL_TAKEN"
+    public_description = "There is an account with this e-mail address already."
 
     def __init__(self) -> None:
         super().__init__("There is an account with this e-mail address already.")
@@ -34,6 +35,7 @@ class WrongCredentialsError(NotAuthenticatedError):
     """The address has no account, or another password."""
 
     code = "WRONG_CREDENTIALS"
+    public_description = "The address has no account, or another password."
 
     def __init__(self) -> None:
         super().__init__("Incorrect login credentials.")

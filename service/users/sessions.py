@@ -9,6 +9,7 @@ class SessionNotFoundError(NotFoundError):
     """This person has no such session."""
 
     code = "SESSION_NOT_FOUND"
+    public_description = "This person has no such session."
 
     def __init__(self) -> None:
         super().__init__("There is no such session. It may have ended.")

@@ -7,7 +7,7 @@ import errno
 import json
 import logging
 from http import HTTPStatus
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 from quart import Quart, Response, current_app, request
@@ -78,6 +78,11 @@ DETAILS = {
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Why a request was refused (RFC 9457). `code` stays the same from release to release."""
 
+    public_name: ClassVar = "Problem"
+    public_description: ClassVar = (
+        "Why a request was refused (RFC 9457). `code` stays the same from release to release."
+    )
+
     type: str
     title: str
     status: int
@@ -88,6 +93,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 class InvalidInput(Problem, frozen=True, kw_only=True):
     """The same, with everything that is wrong with what was sent."""
+
+    public_name: ClassVar = "InvalidInput"
+    public_description: ClassVar = "The same, with everything that is wrong with what was sent."
 
     errors: tuple[FieldError, ...]
 

@@ -1,6 +1,9 @@
 """GET /api/v1/openapi.json"""
 
 import json
+import subprocess
+import sys
+from ast import literal_eval
 from difflib import unified_diff
 from pathlib import Path
 
@@ -38,6 +41,16 @@ async def test_snapshot() -> None:
     if changes:
         renew = "The API's description has changed. If it was meant to: make openapi-snapshot"
         pytest.fail("\n".join([renew, *changes]), pytrace=False)
+
+
+def test_docstrings_are_not_public() -> None:
+    """Without any docstring (-OO) the description is the same."""
+    program = (
+        "import asyncio; from tests.api import openapi_snapshot as it;"
+        "print(ascii(asyncio.run(it.described())))"
+    )
+    printed = subprocess.check_output([sys.executable, "-OO", "-c", program], text=True)
+    assert literal_eval(printed) == SNAPSHOT.read_text(encoding="utf-8")
 
 
 @on_sqlite

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from service.api.bodies import JSON
+from service.api.books import BookOut
 from service.api.operations import Nothing, Operation
-from service.books.queries import BookRow
 from service.exceptions import (
     CrossSiteError,
     DatabaseUnavailableError,
@@ -103,7 +103,7 @@ def good_answer(
 ) -> dict[str, Any]:
     """A good answer of an operation."""
     names = ["X-Request-ID"]
-    if shape is not None and (declared.conditional or shape is BookRow):
+    if shape is not None and (declared.conditional or shape is BookOut):
         names.append("ETag")
     if status == 201:
         names.append("Location")
@@ -173,5 +173,4 @@ def _refusal(kind: type[ServiceError]) -> Refusal:
         headers += ("WWW-Authenticate",)
     if issubclass(kind, TooManyRequestsError):
         headers += ("RateLimit", "RateLimit-Policy")
-    text = (kind.__doc__ or "").partition("\n")[0].partition(": ")[0].rstrip(".") + "."
-    return Refusal(status_of(kind), kind.code, text, headers)
+    return Refusal(status_of(kind), kind.code, kind.public_description, headers)

@@ -22,7 +22,7 @@ from service.api.description.answers import (
     refusing_answer,
 )
 from service.api.description.parameters import parameters
-from service.api.description.schemas import schemas
+from service.api.description.schemas import public_name, schemas
 from service.api.operations import (
     Nothing,
     OpenCall,
@@ -172,7 +172,7 @@ class _Shapes:
         self._schemas = dict(zip(kinds, plain, strict=True))
         # What is asked in an address is described there, field by field.
         self.queries = {
-            shape: self.components.pop(shape.__name__)
+            shape: self.components.pop(public_name(shape))
             for shape in {route.declared.query for route in found} - {Nothing}
         }
 
