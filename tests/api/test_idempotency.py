@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -189,22 +189,20 @@ async def test_interrupted(
     async def fail(*args: Any) -> None:
         raise FaultError
 
-    async def add_and_fail(*args: Any) -> None:
-        await add_book(*args)
-        raise FaultError
+    def then_fail(work: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def done(*args: Any) -> None:
+            await work(*args)
+            raise FaultError
 
-    async def keep_and_fail(*args: Any) -> None:
-        await keep(*args)
-        raise FaultError
+        return done
 
-    add_book, keep = queries.add_book, idempotency.keep
     with monkeypatch.context() as patch:
-        if place == "before":
-            patch.setattr(queries, "add_book", fail)
-        elif place == "between":
-            patch.setattr(queries, "add_book", add_and_fail)
-        else:
-            patch.setattr(idempotency, "keep", keep_and_fail)
+        # Which of the two adds depends on whether this owner's list was counted just before.
+        for name in ("add_book", "add_book_at_once") if place != "after" else ():
+            work = getattr(queries, name)
+            patch.setattr(queries, name, fail if place == "before" else then_fail(work))
+        if place == "after":
+            patch.setattr(idempotency, "keep", then_fail(idempotency.keep))
         await problem(await add(program, "one"), 500, "INTERNAL_SERVER_ERROR")
     assert (await count(app, Book), await count(app, IdempotencyKey)) == (0, 0)
     again = await add(program, "one")
