@@ -148,6 +148,9 @@ class PostgreSQL:
     def _put_back(self, connection: "AsyncpgConnection") -> None:
         if connection.driver.is_closed():
             return
+        if connection.driver.is_in_transaction():
+            connection.driver.terminate()
+            return
         now = connection.idle_since = time.monotonic()
         self._idle.append(connection)
         longest = POOL_RECYCLE if len(self._idle) <= self.kept else OVERFLOW_RECYCLE
@@ -216,24 +219,25 @@ class AsyncpgConnection:
         """Commit at the end of the block; an error rolls everything back."""
         # Not asyncpg's own transaction: its ROLLBACK on a connection that was terminated raises
         # another error in place of the one that ended the block.
-        await self._run("BEGIN")
+        await self._run_or_end("BEGIN")
         try:
             yield
         except BaseException as error:
             if not isinstance(error, Exception):
                 self.driver.terminate()  # no time is left, not for a ROLLBACK either
             elif not self.driver.is_closed():
-                await self._run("ROLLBACK")
+                await self._run_or_end("ROLLBACK")
             raise
-        if await self._run("COMMIT") != "COMMIT":
+        if await self._run_or_end("COMMIT") != "COMMIT":
             raise RuntimeError("a statement of the transaction had failed: nothing was committed")
 
-    async def _run(self, command: str) -> str:
+    async def _run_or_end(self, command: str) -> str:
+        """Run BEGIN, COMMIT or ROLLBACK; an error leaves it unknown whether one is open."""
         try:
             with self._pool.observer(command) if self._pool.observer else nullcontext():
                 return str(await self.driver.execute(command))
-        except BaseException as error:
-            self._end_if_spoilt(error)
+        except BaseException:
+            self.driver.terminate()
             raise
 
     def _end_if_spoilt(self, error: BaseException) -> None:

@@ -13,7 +13,7 @@ from quart import Quart, Response
 from sqlalchemy import update
 
 from service import idempotency
-from service.books import queries
+from service.books import queries, rules
 from service.idempotency import LIFETIME
 from service.models import Book, DatabaseNow, IdempotencyKey
 from service.server import background
@@ -262,7 +262,7 @@ async def test_still_running(
         await add(program, "one")
         await age(app, LIFETIME + timedelta(seconds=1))
     made = await count(app, Book)
-    add_book = queries.add_book
+    add_book = rules.add_book
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(*args: Any) -> Any:
@@ -270,7 +270,7 @@ async def test_still_running(
         await go_on.wait()
         return await add_book(*args)
 
-    monkeypatch.setattr(queries, "add_book", slowly)
+    monkeypatch.setattr(rules, "add_book", slowly)
     first = asyncio.create_task(add(program, "one"))
     await entered.wait()
     if database_url.startswith("sqlite"):
