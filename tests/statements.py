@@ -37,7 +37,7 @@ def observed(
 
     @contextmanager
     def observe(statement: str) -> Iterator[None]:
-        if statement in ("BEGIN", "ROLLBACK"):
+        if statement.startswith("BEGIN") or statement == "ROLLBACK":
             yield
             return
         before(statement)

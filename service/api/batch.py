@@ -208,6 +208,7 @@ async def change_books(call: WriteCall[Batch]) -> Response:
         if result.error is not UNSET
     ]
     if refused and batch.atomic:
+        rules.forget_room(call.owner)
         raise InvalidInputError(*refused)
     return answer(Results(results))
 

@@ -264,15 +264,14 @@ def write_operation(
             sent = cast(Body, request.body)
             if max_body is not None:
                 sent.limit = max_body
-            # Then nothing is waited for between the proof and the work, and one proof is enough.
-            is_here = body is not Nothing and await sent.is_here()
             async with db.read() as connection:
                 caller = await authenticate(connection, scope)
                 if token_only:
                     require_token(caller)
                 bucket = write_limit.of(_counted_for(write_limit, caller))
                 await take_on(connection, bucket)  # before the body: too much is not read
-                if is_here and at_once and "Idempotency-Key" not in request.headers:
+                # Where the body has come already, nothing slow lies between the proof and the work.
+                if at_once and not _asks_for_more() and await sent.is_here():
                     content = await _read_body(body, *body_types)
                     if response := await at_once(WriteCall(caller, connection, content)):
                         return response
@@ -285,7 +284,7 @@ def write_operation(
 
             await take_more(bucket, more)
             async with not_counting_failures(bucket, cost=more):
-                response = await _commit(caller if is_here else scope, key, work)
+                response = await _commit(scope, key, work)
             if _REPLAYED in response.headers:
                 await give_back(bucket, cost=more)
             return response
@@ -354,18 +353,12 @@ def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
 
 
 async def _commit(
-    caller: Caller | str,
-    key: Key | None,
-    work: Callable[[Caller, Connection], Awaitable[Response]],
+    scope: str, key: Key | None, work: Callable[[Caller, Connection], Awaitable[Response]]
 ) -> Response:
-    """What a write answers, done and committed, or done before with the same key.
-
-    The caller is proven again where only the scope is given.
-    """
+    """What a write answers, done and committed, or done before with the same key."""
     async with db.transaction() as connection:
-        if isinstance(caller, str):
-            # Reading the body may have taken seconds, in which the token was revoked.
-            caller = await authenticate(connection, caller)
+        # Again: reading the body may have taken seconds, in which the token was revoked.
+        caller = await authenticate(connection, scope)
         if key is not None and (stored := await idempotency.claim(connection, key)):
             headers = {**stored.headers, _REPLAYED: "true"}
             return Response(stored.body, stored.status, headers)
@@ -373,6 +366,11 @@ async def _commit(
         if key is not None:
             await idempotency.keep(connection, key, await _stored(response))
         return response
+
+
+def _asks_for_more() -> bool:
+    """Whether the request has a key, or waits to be asked for its body."""
+    return "Idempotency-Key" in request.headers or "Expect" in request.headers
 
 
 def _counted_for(write_limit: Limit, caller: Caller) -> str:

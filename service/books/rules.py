@@ -154,6 +154,11 @@ async def _require_room(connection: Connection, owner: int, version: int) -> Non
     _rooms[owner] = _Room(now, version + MAX_BOOKS - count - 1)
 
 
+def forget_room(owner: int) -> None:
+    """Count again before the next book: changes that were counted with are undone."""
+    _rooms.pop(owner, None)
+
+
 def _known_room(owner: int) -> _Room | None:
     room = _rooms.get(owner)
     return room if room and monotonic() - room.counted_at < COUNTED_EVERY else None

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
+from service.config.database_parameters import COMMAND_TIMEOUT
 from service.db.explanations import explain, kind_of
 from service.db.failures import (
     MissingFileError,
@@ -77,7 +78,7 @@ async def require_own_session(
     connection: Driver, connect_again: Callable[[], Awaitable[Driver]]
 ) -> None:
     """Raise SharedSessionError where a second connection has the session of this one."""
-    session = await connection.fetchval(_SESSION)
+    session = await connection.fetchval(_SESSION, timeout=COMMAND_TIMEOUT)
     # A pooler tells its clients numbers of its own, by which it knows what they want to cancel.
     if session == connection.get_server_pid():
         return
@@ -86,7 +87,7 @@ async def require_own_session(
     except Exception:
         return  # none is to be had for the moment: in session mode they are few
     try:
-        shared = await other.fetchval(_SESSION) == session
+        shared = await other.fetchval(_SESSION, timeout=COMMAND_TIMEOUT) == session
     finally:
         other.terminate()
     if shared:

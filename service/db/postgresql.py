@@ -13,18 +13,21 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import explained, require_own_session
-from service.db.failures import OUT_OF_STEP, NoFreeConnectionError
+from service.db.failures import OUT_OF_STEP, NoFreeConnectionError, sqlstate
 from service.db.statements import Observer, Row, Statement
 
 # Longest wait for a free connection, then 503. With config.LOCK_TIMEOUT below 3 seconds, when a
 # lock holds every connection. In one second a pool runs hundreds of statements: a request that
 # waits longer has come to a database that is overloaded.
 POOL_TIMEOUT = 1.0  # seconds
-POOL_RECYCLE = 900.0  # seconds unused; shorter than the idle limits of proxies that we know of
+POOL_RECYCLE = 900.0  # seconds of life; shorter than the idle limits of proxies that we know of
 OVERFLOW_RECYCLE = 30.0  # seconds unused, for connections beyond those that are kept
 IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before its next use
 PING_TIMEOUT = 1.0  # seconds; leaves time to connect anew, and to run the statement
 CLOSE_TIMEOUT = 1.0  # seconds
+# Whatever the role, the database or `options` say.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+READ_ONLY = "25006"  # the SQLSTATE of a standby, or of a server that was one's primary
 
 
 class PostgreSQL:
@@ -62,7 +65,7 @@ class PostgreSQL:
 
     async def expire(self) -> None:
         """Make new connections from now on."""
-        self._end_idle()
+        self.end_idle()
 
     @asynccontextmanager
     async def connect(self, *, to_write: bool = False) -> AsyncIterator["AsyncpgConnection"]:  # noqa: ARG002
@@ -112,7 +115,9 @@ class PostgreSQL:
         try:
             while self._idle:
                 connection = self._idle.pop()
-                if not connection.driver.is_closed() and await self._is_alive(connection):
+                if self._is_old(connection):
+                    connection.driver.terminate()
+                elif not connection.driver.is_closed() and await self._is_alive(connection):
                     return connection
         except BaseException:
             self._end_turn()
@@ -141,7 +146,7 @@ class PostgreSQL:
                 raise
             # The server was restarted, or is out of reach: the other idle connections are dead,
             # too. Closing them politely would wait for the server.
-            self._end_idle()
+            self.end_idle()
             return False
         return True
 
@@ -153,11 +158,20 @@ class PostgreSQL:
             return
         now = connection.idle_since = time.monotonic()
         self._idle.append(connection)
-        longest = POOL_RECYCLE if len(self._idle) <= self.kept else OVERFLOW_RECYCLE
-        if now - self._idle[0].idle_since > longest:
+        while self._idle and (self._is_old(self._idle[0]) or self._is_too_many(now)):
             self._idle.popleft().driver.terminate()
 
-    def _end_idle(self) -> None:
+    def _is_too_many(self, now: float) -> bool:
+        unused = now - self._idle[0].idle_since
+        return len(self._idle) > self.kept and unused > OVERFLOW_RECYCLE
+
+    @staticmethod
+    def _is_old(connection: "AsyncpgConnection") -> bool:
+        """Whether to make another: a switchover may have left this one at the old server."""
+        return time.monotonic() - connection.made_at > POOL_RECYCLE
+
+    def end_idle(self) -> None:
+        """Close every connection that is not in use."""
         while self._idle:
             self._idle.pop().driver.terminate()
 
@@ -196,7 +210,7 @@ class AsyncpgConnection:
 
     def __init__(self, driver: Any, pool: PostgreSQL) -> None:
         self.driver = driver  # asyncpg's connection, whose methods have no types
-        self.idle_since = time.monotonic()
+        self.made_at = self.idle_since = time.monotonic()
         self._pool = pool
 
     async def fetch(self, statement: Statement[Any], values: dict[str, object]) -> Sequence[Row]:
@@ -219,7 +233,7 @@ class AsyncpgConnection:
         """Commit at the end of the block; an error rolls everything back."""
         # Not asyncpg's own transaction: its ROLLBACK on a connection that was terminated raises
         # another error in place of the one that ended the block.
-        await self._run_or_end("BEGIN")
+        await self._run_or_end(BEGIN)
         try:
             yield
         except BaseException as error:
@@ -244,3 +258,6 @@ class AsyncpgConnection:
         # A statement that is given up is still under way. The next statement would wait for it.
         if isinstance(error, (*OUT_OF_STEP, CancelledError)) or self.driver.is_closed():
             self.driver.terminate()
+        elif sqlstate(error) == READ_ONLY:  # the other connections lead to the same old server
+            self.driver.terminate()
+            self._pool.end_idle()

@@ -37,6 +37,7 @@ LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300, "wrong passwords")
 LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
 # Of somebody who is signed in, and proves it again for what matters.
 CONFIRMATIONS_PER_SESSION = Limit("confirm-session", 10, 300, "wrong passwords")
+CONFIRMATIONS_PER_USER = Limit("confirm-user", 30, 300, "wrong passwords")
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
 # Of tokens and sessions: for each token, and for all sessions of a person. By itself, because

@@ -9,6 +9,7 @@ from service.db.statements import Connection
 from service.limits.buckets import Bucket
 from service.limits.views import (
     CONFIRMATIONS_PER_SESSION,
+    CONFIRMATIONS_PER_USER,
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     client_key,
@@ -22,7 +23,7 @@ from service.web.context import get_password_hasher
 
 LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # of signing in
 # Of proving it again. A stranger who guesses passwords does not use up what the owner needs (S25).
-CONFIRMATION_LIMITS = (CONFIRMATIONS_PER_SESSION,)
+CONFIRMATION_LIMITS = (CONFIRMATIONS_PER_SESSION, CONFIRMATIONS_PER_USER)
 _ATTEMPTS = 3  # to find the hash as it was when the password was checked
 
 
@@ -49,7 +50,10 @@ async def confirmed(
 
     Raises WrongCredentialsError also where the address has become another person's since.
     """
-    buckets = (CONFIRMATIONS_PER_SESSION.of(str(session_id)),)
+    buckets = (
+        CONFIRMATIONS_PER_SESSION.of(str(session_id)),
+        CONFIRMATIONS_PER_USER.of(str(user.id)),
+    )
     async with _verified(user.email, password, buckets) as (connection, account):
         if account.id != user.id:
             raise WrongCredentialsError

@@ -74,6 +74,17 @@ async def test_batch(app: Quart, program: Program, three: None) -> None:
     assert await count(app, Book) == 3
 
 
+async def test_batch_that_is_undone(app: Quart, program: Program, three: None) -> None:
+    """Room that a batch had made is gone with the batch."""
+    ids = await program.adds("One", "Two", "Three")
+    deletes = [{"op": "delete", "id": number} for number in ids]
+    unknown = {"op": "delete", "id": 4711}
+    undone = await program.post(BATCH, {"operations": [*deletes, CREATE, unknown]})
+    await problem(undone, 422, "INVALID_INPUT")
+    await problem(await program.post(BOOKS, A_BOOK), 409, "TOO_MANY_BOOKS")
+    assert await count(app, Book) == 3
+
+
 async def test_at_the_same_moment(
     app: Quart, second_app: Quart, program: Program, three: None
 ) -> None:

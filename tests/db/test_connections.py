@@ -177,6 +177,55 @@ async def test_ping_finds_the_dead(context: Quart, monkeypatch: pytest.MonkeyPat
 
 
 @on_postgresql
+async def test_no_connection_lives_for_ever(
+    context: Quart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is used: after a switchover it may lead to the old server."""
+    async with db.read() as connection:
+        before = await PID.one(connection)
+    monkeypatch.setattr(postgresql, "POOL_RECYCLE", 0.0)
+    async with db.read() as connection:
+        assert await PID.one(connection) != before
+
+
+@on_postgresql
+async def test_server_that_only_reads(context: Quart) -> None:
+    """A standby, or what was the primary: the next connection is another one."""
+    async with db.read() as first, db.read() as second:
+        before = {await PID.one(first), await PID.one(second)}
+
+    async def write() -> None:
+        async with db.transaction() as connection:
+            await run_on(connection, "SET TRANSACTION READ ONLY")
+            await run_on(connection, A_USER)
+
+    with pytest.raises(DatabaseUnavailableError):
+        await write()
+    async with db.read() as first, db.read() as second:
+        assert {await PID.one(first), await PID.one(second)} & before == set()
+
+
+@on_postgresql
+async def test_first_question_has_an_end(context: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that lets us in and then falls silent keeps no place of the pool."""
+    monkeypatch.setattr("service.db.UNIT_TIMEOUT", 0.05)
+    monkeypatch.setattr("service.db.connecting.COMMAND_TIMEOUT", 0.2)
+    monkeypatch.setattr("service.db.connecting._SESSION", "SELECT 1 FROM pg_sleep(30)")
+    pool = pool_of(context)
+    await pool.expire()
+    pool._has_own_session = False
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailableError):
+            async with db.read():
+                pass
+
+    async def is_free() -> bool:
+        return not pool.in_use
+
+    await eventually(is_free)
+
+
+@on_postgresql
 async def test_slow_connecting_is_finished_for_others(
     context: Quart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
