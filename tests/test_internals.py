@@ -123,7 +123,7 @@ DOCUMENTED = {
 # Set on our classes by SQLAlchemy's `compiles` and by Werkzeug.
 SET_BY_LIBRARIES = {"_compiler_dispatch", "part_isolating"}
 # Documented in spite of its underscore.
-NO_INTERNALS = {"_replace"}
+NO_INTERNALS = {"_asdict", "_replace"}
 
 
 def look_again(internal: Internal, change: str) -> str:

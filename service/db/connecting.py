@@ -7,8 +7,10 @@ one; and the lock that a migration holds would stay behind in a session that nob
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
+import asyncpg
 from asyncpg import Connection as Driver
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -37,13 +39,11 @@ def watch_connecting(engine: AsyncEngine) -> None:
             connection = dialect.connect(*arguments, **options)
         if looked:
             return connection
-
-        async def connect_again() -> Driver:
-            return cast(Driver, dialect.connect(*arguments, **options).driver_connection)
-
         try:
             with explained():
-                await_only(require_own_session(connection.driver_connection, connect_again))
+                driver = connection.driver_connection
+                again = partial(asyncpg.connect, *arguments, **options)
+                await_only(require_own_session(driver, again))
         except BaseException:
             connection.driver_connection.terminate()
             raise

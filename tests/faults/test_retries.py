@@ -56,7 +56,7 @@ async def test_answer_to_a_commit_is_lost(
     """The second try is told what the first one did."""
     history = History(service.url)
     for number, reader in enumerate(readers[:3]):
-        proxy.cut_on(b"COMMIT;")
+        proxy.cut_on(b"COMMIT\0")
         first = await post(history.url, reader, f"kept-{number}")
         assert first is not None
         assert first.status == 503

@@ -92,7 +92,7 @@ async def test_answer_to_a_commit_is_lost(
     history = History(service.url)
     for reader in readers[:5]:
         cuts = proxy.cuts
-        proxy.cut_on(b"COMMIT;")  # not "READ COMMITTED"
+        proxy.cut_on(b"COMMIT\0")  # not "READ COMMITTED"
         operation = await history.do("add", reader)
         assert proxy.cuts == cuts + 1
         assert operation.answer is not None
