@@ -25,7 +25,7 @@ OVERFLOW_RECYCLE = 30.0  # seconds unused, for connections beyond those that are
 IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before its next use
 PING_TIMEOUT = 1.0  # seconds; leaves time to connect anew, and to run the statement
 CLOSE_TIMEOUT = 1.0  # seconds
-# Whatever the role, the database or `options` say.
+# The level is named, because the role, the database or `options` may have another default.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 READ_ONLY = "25006"  # the SQLSTATE of a standby, or of a server that was one's primary
 

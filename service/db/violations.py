@@ -10,7 +10,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 from service.db.failures import driver_error
 from service.models import Base
 
-# How a constraint is told of on a connection of asyncpg's, and on one of SQLAlchemy's.
+# The errors of a violated constraint: asyncpg's, and SQLAlchemy's.
 VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
 
 
