@@ -31,7 +31,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def visible(longest: int) -> msgspec.Meta:
-    """What a text must be that people are to see and click: up to `longest` code points."""
+    """Return the bounds of a text with a visible character: 1 to `longest` code points."""
     return msgspec.Meta(
         min_length=1,
         max_length=longest,
@@ -244,7 +244,7 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 
 
 def _rule(choices: tuple[Any, ...]) -> Callable[[str], bool] | None:
-    """What the type of a text asks beyond its bounds."""
+    """Return the rule of a text type beyond its bounds, or None."""
     notes = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
     rules = ((note.extra or {}).get("rule") for note in notes if isinstance(note, msgspec.Meta))
     return next(filter(None, rules), None)

@@ -1,4 +1,4 @@
-"""What bin/migrate runs: `python -m service.migrations`, which takes no arguments."""
+"""The command of bin/migrate: `python -m service.migrations`, without arguments."""
 
 import asyncio
 import logging

@@ -17,7 +17,7 @@ def normalise(password: str) -> str:
 
 
 def fold(password: str) -> str:
-    """What two passwords have in common that differ in case only. Callers bound the length."""
+    """Return the same text for passwords that differ in case only. Callers bound the length."""
     return normalise(normalise(password).casefold())
 
 

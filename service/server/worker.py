@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop waiting, and stop answering."""
         self._headers_arrived()
         self._reads_on()
-        for cycle in self._unanswered:  # uvicorn tells only the last of them
+        for cycle in self._unanswered:  # uvicorn sends the disconnect to the last one only
             cycle.disconnected = True
         super().connection_lost(exc)
 

@@ -177,7 +177,7 @@ class BodyRequest(Request):
 
 
 class Answer(NamedTuple):
-    """What a shortcut answers, and the rule that its address is of."""
+    """The answer of a shortcut, with the URL rule that its address matches."""
 
     rule: Rule
     status: int
@@ -189,7 +189,7 @@ Shortcut = Callable[[Scope], Awaitable[Answer | None]]
 
 
 async def _raise_failure() -> None:
-    """What went wrong before Quart had the request, raised where its handlers answer it."""
+    """Raise an error from before Quart had the request, where Quart's handlers answer it."""
     scope: Any = request.scope
     if "failure" in scope:
         raise scope["failure"]

@@ -1,4 +1,4 @@
-"""What a request proves its sender by: the cookie of a session, or an access token."""
+"""The proof of who sends a request: the cookie of a session, or an access token."""
 
 from quart import after_this_request, request
 from quart.typing import ResponseTypes

@@ -210,7 +210,12 @@ async def test_first_question_has_an_end(context: Quart, monkeypatch: pytest.Mon
     """A server that lets us in and then falls silent keeps no place of the pool."""
     monkeypatch.setattr("service.db.UNIT_TIMEOUT", 0.05)
     monkeypatch.setattr("service.db.connecting.COMMAND_TIMEOUT", 0.2)
-    monkeypatch.setattr("service.db.connecting._SESSION", "SELECT 1 FROM pg_sleep(30)")
+
+    async def be_silent(*_: object, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        async with asyncio.timeout(timeout):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncpg.Connection, "fetchval", be_silent)
     pool = pool_of(context)
     await pool.expire()
     pool._has_own_session = False
