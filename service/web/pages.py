@@ -89,7 +89,8 @@ def render(
     body = environment.get_template(template).render(
         user=g.get("user"),
         user_is_known="user" in g,
-        messages=get_flashed_messages(with_categories=True),
+        # Each once: the two halves of a double click leave the same message twice.
+        messages=dict.fromkeys(map(tuple, get_flashed_messages(with_categories=True))),
         section=section,
         status=status,
         **context,

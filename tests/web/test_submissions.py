@@ -71,6 +71,14 @@ async def test_book_sent_again(app: Quart, alice: Person, times: int) -> None:
     assert await count(app, IdempotencyKey) == 1
 
 
+async def test_double_click_shows_one_message(alice: Person) -> None:
+    """Both halves are answered before the browser asks for the next page."""
+    key = await key_in(alice, ADD)
+    for _ in range(2):
+        await add(alice, key)
+    assert (await alice.page("/books/")).count(ADDED) == 1
+
+
 async def test_book_sent_at_once(app: Quart, second_app: Quart, alice: Person) -> None:
     """A double click, whose halves reach two processes."""
     key = await key_in(alice, ADD)
