@@ -1,16 +1,16 @@
 """The application factory: a table of contents of what the service is made of."""
 
 import sys
-from typing import Any, cast
 
 from quart import Quart
 
 from service import api, auth, db, logs, telemetry
-from service.asgi import ASGIApp
+from service.api.polled_list import PolledList
 from service.books.routes import blueprint as books
 from service.cli import commands as cli
 from service.config import ConfigurationError, Settings
 from service.limits import views as limiting
+from service.logs import RequestLog
 from service.security.headers import SecurityHeaders
 from service.server import background, readiness
 from service.server.status import blueprint as status
@@ -18,6 +18,8 @@ from service.tokens.routes import blueprint as tokens
 from service.users.routes import blueprint as users
 from service.web import context, errors, flashes, guards, pages, routing
 from service.web.connection import Application
+from service.web.middleware import wrap
+from service.web.overload import Overload
 
 
 def create_app(settings: Settings | None = None) -> Quart:
@@ -41,7 +43,6 @@ def create_app(settings: Settings | None = None) -> Quart:
     pages.init_app(app, settings)
     background.init_app(app)
     cli.init_app(app)
-    telemetry.init_app(app, settings)
 
     app.register_blueprint(status)
     app.register_blueprint(users)
@@ -49,8 +50,12 @@ def create_app(settings: Settings | None = None) -> Quart:
     app.register_blueprint(books)
     api.init_app(app)
 
-    wrapped = SecurityHeaders(cast(ASGIApp, app.asgi_app), https=settings.secure_cookies)
-    app.asgi_app = cast(Any, wrapped)  # type: ignore[method-assign]
+    # Middleware, the innermost first: it sees only what the others pass on.
+    wrap(app, PolledList, app)
+    wrap(app, Overload, app)
+    wrap(app, RequestLog)
+    telemetry.init_app(app, settings)
+    wrap(app, SecurityHeaders, https=settings.secure_cookies)
     return app
 
 

@@ -12,7 +12,7 @@ import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from service.asgi import ASGIApp, Message, Receive, Scope, Send
 from service.config import Settings
@@ -32,10 +32,9 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def init_app(app: "Quart", settings: Settings) -> None:
-    """Set up logging, and the id and access line of every request."""
+    """Set up logging. The middleware RequestLog writes the lines of requests."""
     configure(settings)
     app.extensions["warnings"] = SeldomWarnings()
-    app.asgi_app = cast(Any, RequestLog(cast(ASGIApp, app.asgi_app)))  # type: ignore[method-assign]
 
 
 def configure(settings: Settings) -> None:
@@ -56,8 +55,8 @@ def configure(settings: Settings) -> None:
 class RequestLog:
     """ASGI middleware: gives each request its id, tells it in the answer, logs one access line."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
         self.logger = logging.getLogger(ACCESS_LOGGER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +65,7 @@ class RequestLog:
             await send({"type": "websocket.close", "code": 1008})  # there is none here
             return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         started = time.perf_counter()
         identifier = _identify(scope)
@@ -81,7 +80,7 @@ class RequestLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.inner(scope, receive, send_with_id)
         finally:
             self._log(scope, status, time.perf_counter() - started)
 

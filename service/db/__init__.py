@@ -13,6 +13,7 @@ from quart import Quart, current_app
 from service.config import Settings
 from service.db.failures import is_unavailable
 from service.db.statements import Connection
+from service.db.turns import Turns
 from service.exceptions import DatabaseUnavailableError
 
 if TYPE_CHECKING:
@@ -108,10 +109,7 @@ class Pool(Protocol):
     """The connections of one process, as they are measured."""
 
     kept: int
-
-    @property
-    def in_use(self) -> int:
-        """Return the number of connections that are lent."""
+    turns: Turns
 
 
 def _pool(settings: Settings) -> "PostgreSQL | SQLite":

@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from sqlite3 import OperationalError
 from typing import Any, cast
 
-from sqlalchemy import Executable, NullPool, QueuePool, event
+from sqlalchemy import Executable, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import ClauseElement
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import watch_connecting
 from service.db.statements import Observer, Row, Statement
+from service.db.turns import Turns
 
-POOL_TIMEOUT = 1.0  # seconds to wait for a free connection, then 503
 BUSY_TIMEOUT = 3_000  # milliseconds to wait for another writer; below db.UNIT_TIMEOUT
 
 
@@ -30,14 +30,10 @@ class SQLite:
         self.kept = kept
         self.observer: Observer | None = None
         self._settings = settings
-        self._options = {"pool_size": kept, "max_overflow": overflow, "pool_timeout": POOL_TIMEOUT}
+        self.turns = Turns(kept + overflow)
+        self._options = {"pool_size": kept, "max_overflow": overflow}
         self.engine: AsyncEngine
         self.writer: AsyncEngine
-
-    @property
-    def in_use(self) -> int:
-        """Return the number of connections that are lent."""
-        return cast(QueuePool, self.engine.pool).checkedout()
 
     async def open(self) -> None:
         """Make the engine; it connects when a connection is first asked for."""
@@ -62,10 +58,17 @@ class SQLite:
 
     @asynccontextmanager
     async def connect(self, *, to_write: bool = False) -> AsyncIterator["EngineConnection"]:
-        """Lend a connection. Each statement commits by itself, unless it is lent `to_write`."""
+        """Lend a connection. Each statement commits by itself, unless it is lent `to_write`.
+
+        Raises NoFreeConnectionError after turns.POOL_TIMEOUT, and SQLAlchemyError.
+        """
         engine = self.writer if to_write else self.engine
-        async with engine.connect() as connection:
-            yield EngineConnection(connection, self.observer)
+        start = await self.turns.begin()
+        try:
+            async with engine.connect() as connection:
+                yield EngineConnection(connection, self.observer)
+        finally:
+            self.turns.end(start)
 
     @asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:

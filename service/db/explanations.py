@@ -5,7 +5,6 @@ import socket
 import ssl
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.db.failures import (
     OF_ASYNCPG,
@@ -38,7 +37,6 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "encryption with TLS failed ({})"),
     (ConnectionError, "the connection was cut ({})"),
     (socket.gaierror, "the name of its host cannot be resolved ({})"),
-    (PoolTimeoutError, "no connection of the pool was free in time"),
     (NoFreeConnectionError, "no connection of the pool was free in time"),
     (TimeoutError, "it gave no answer in time"),
     (FileNotFoundError, "its socket is not there ({})"),

@@ -17,7 +17,6 @@ from asyncpg.exceptions import (
     UnsupportedServerFeatureError,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 
 class Meaning(Enum):
@@ -152,7 +151,7 @@ def meaning_of(error: BaseException) -> Meaning:
         return Meaning.OURS if isinstance(driver, ValueError) else Meaning.PASSING
     # OSError: connect() raises some as they are. LookupError: to Jinja, a template that is not
     # there is an OSError, too.
-    passing = isinstance(driver, (OSError, PoolTimeoutError, *OUT_OF_STEP))
+    passing = isinstance(driver, (OSError, *OUT_OF_STEP))
     return Meaning.PASSING if passing and not isinstance(driver, LookupError) else Meaning.OURS
 
 

@@ -6,6 +6,7 @@ from asyncio import CancelledError
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,13 +14,10 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import explained, require_own_session
-from service.db.failures import OUT_OF_STEP, NoFreeConnectionError, sqlstate
+from service.db.failures import OUT_OF_STEP, sqlstate
 from service.db.statements import Observer, Row, Statement
+from service.db.turns import Turns
 
-# Longest wait for a free connection, then 503. With config.LOCK_TIMEOUT below 3 seconds, when a
-# lock holds every connection. In one second a pool runs hundreds of statements: a request that
-# waits longer has come to a database that is overloaded.
-POOL_TIMEOUT = 1.0  # seconds
 POOL_RECYCLE = 900.0  # seconds of life; shorter than the idle limits of proxies that we know of
 OVERFLOW_RECYCLE = 30.0  # seconds unused, for connections beyond those that are kept
 IDLE_CHECK = 5.0  # seconds unused after which a connection is pinged before its next use
@@ -41,11 +39,9 @@ class PostgreSQL:
 
     def __init__(self, settings: DatabaseSettings, kept: int, overflow: int) -> None:
         self.kept = kept
-        self.size = kept + overflow
-        self.in_use = 0  # connections that are lent or being made
+        self.turns = Turns(kept + overflow)  # of connections that are lent or being made
         self.observer: Observer | None = None
         self._arguments = connect_arguments(settings)
-        self._free = asyncio.Semaphore(self.size)
         # The newest is last, and is lent first: in quiet times the others grow old and are closed.
         self._idle: deque[AsyncpgConnection] = deque()
         self._lent: set[AsyncpgConnection] = set()
@@ -72,45 +68,30 @@ class PostgreSQL:
         """Lend a connection. Each statement commits by itself, except in a transaction.
 
         A connection is the same whether it is lent `to_write` or not. Raises
-        NoFreeConnectionError after POOL_TIMEOUT, and the errors of connecting.
+        NoFreeConnectionError after turns.POOL_TIMEOUT, and the errors of connecting.
         """
-        await self._wait_for_turn()
-        connection = await self._take()
+        start = await self.turns.begin()
+        connection = await self._take(start)
         self._lent.add(connection)
         try:
             yield connection
         finally:
             self._lent.discard(connection)
             self._put_back(connection)
-            self._end_turn()
+            self.turns.end(start)
 
     @asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:
         """Leave the place of one connection free for a connection that is made elsewhere."""
-        await self._wait_for_turn()
+        start = await self.turns.begin()
         try:
-            if len(self._idle) + self.in_use > self.size:
+            if len(self._idle) + self.turns.in_use > self.turns.count:
                 self._idle.popleft().driver.terminate()
             yield
         finally:
-            self._end_turn()
+            self.turns.end(start)
 
-    async def _wait_for_turn(self) -> None:
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(POOL_TIMEOUT):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise NoFreeConnectionError from None
-        else:
-            await self._free.acquire()
-        self.in_use += 1
-
-    def _end_turn(self) -> None:
-        self.in_use -= 1
-        self._free.release()
-
-    async def _take(self) -> "AsyncpgConnection":
+    async def _take(self, start: float) -> "AsyncpgConnection":
         """Return an idle connection that is alive, or a new one. On errors the turn ends."""
         try:
             while self._idle:
@@ -120,7 +101,7 @@ class PostgreSQL:
                 elif not connection.driver.is_closed() and await self._is_alive(connection):
                     return connection
         except BaseException:
-            self._end_turn()
+            self.turns.end(start)
             raise
         # In a task of its own, because connecting may take longer than the request has: then the
         # connection is finished for others. Else a slow server would never be reached.
@@ -128,10 +109,10 @@ class PostgreSQL:
         try:
             return await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            connecting.add_done_callback(self._keep_for_others)
+            connecting.add_done_callback(partial(self._keep_for_others, start))
             raise
         except BaseException:
-            self._end_turn()
+            self.turns.end(start)
             raise
 
     async def _is_alive(self, connection: "AsyncpgConnection") -> bool:
@@ -175,10 +156,12 @@ class PostgreSQL:
         while self._idle:
             self._idle.pop().driver.terminate()
 
-    def _keep_for_others(self, connected: "asyncio.Future[AsyncpgConnection]") -> None:
+    def _keep_for_others(
+        self, start: float, connected: "asyncio.Future[AsyncpgConnection]"
+    ) -> None:
         if not connected.cancelled() and connected.exception() is None:
             self._put_back(connected.result())
-        self._end_turn()
+        self.turns.end(start)
 
     async def _connect(self) -> "AsyncpgConnection":
         arguments = self._arguments

@@ -41,8 +41,8 @@ class SecurityHeaders:
     `https`: people reach this service by HTTPS, so browsers may be told never to use HTTP.
     """
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self.app = app
+    def __init__(self, inner: ASGIApp, *, https: bool) -> None:
+        self.inner = inner
         headers = dict(HEADERS)
         if https:
             headers["strict-transport-security"] = STRICT_TRANSPORT_SECURITY
@@ -61,4 +61,4 @@ class SecurityHeaders:
                 ]
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        await self.inner(scope, receive, send_with_headers)

@@ -95,8 +95,8 @@ class Metrics:
         self._workers.set(1)
         self._in_flight.set(self.in_flight)
         self._pool_size.set(pool.kept)
-        self._pool_checked_out.set(pool.in_use)
-        self._pool_overflow.set(max(0, pool.in_use - pool.kept))
+        self._pool_checked_out.set(pool.turns.in_use)
+        self._pool_overflow.set(max(0, pool.turns.in_use - pool.kept))
         self._hashing_running.set(hasher.threads.running)
         self._hashing_waiting.set(hasher.threads.waiting)
         for metric in self._process.collect():
@@ -116,19 +116,19 @@ class Metrics:
 class RequestMetrics:
     """ASGI middleware: counts each request and the time it took."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
+    def __init__(self, inner: ASGIApp, metrics: Metrics) -> None:
+        self.inner = inner
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through, and look at the clock."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         started = time.perf_counter()
         self.metrics.in_flight += 1
         try:
-            await self.app(scope, receive, send)
+            await self.inner(scope, receive, send)
         finally:
             self.metrics.in_flight -= 1
             route, status = answer_of(scope)

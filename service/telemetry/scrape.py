@@ -4,7 +4,6 @@ import asyncio
 import hmac
 import struct
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -12,13 +11,13 @@ from quart import Blueprint, Quart, Response, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from service.asgi import ASGIApp
 from service.auth import public
 from service.config import Settings
 from service.db import get_database
 from service.limits.views import unlimited
 from service.telemetry.metrics import Metrics, RequestMetrics
 from service.web.context import get_password_hasher
+from service.web.middleware import wrap
 
 ATTEMPTS = 10  # to read the files of all processes
 PAUSE = 0.05  # seconds between two of them
@@ -56,8 +55,7 @@ def init_app(app: Quart, settings: Settings, token: str) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     app.register_blueprint(blueprint)
-    wrapped = RequestMetrics(cast(ASGIApp, app.asgi_app), metrics)
-    app.asgi_app = cast(Any, wrapped)  # type: ignore[method-assign]
+    wrap(app, RequestMetrics, metrics)
 
 
 def _has(token: str) -> bool:

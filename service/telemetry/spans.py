@@ -24,14 +24,14 @@ class RequestSpans:
     The tracer is there as long as it serves.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
         self.tracer: Tracer = NoOpTracer()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through, with the span as the current one."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         method = method_of(scope)
         with self.tracer.start_as_current_span(
@@ -43,7 +43,7 @@ class RequestSpans:
             set_status_on_exception=False,
         ) as span:
             try:
-                await self.app(scope, receive, send)
+                await self.inner(scope, receive, send)
             finally:
                 _tell_answer(span, method, *answer_of(scope))
 

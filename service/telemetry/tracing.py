@@ -8,17 +8,17 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from importlib.metadata import entry_points
 from threading import Thread
-from typing import Any, cast
+from typing import cast
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from quart import Quart
 
-from service.asgi import ASGIApp
 from service.config import Settings
 from service.db import get_database
 from service.telemetry.spans import RequestSpans, observer
+from service.web.middleware import wrap
 
 # Seconds to send what is left when we stop. gunicorn's worker has five for all that it closes.
 FLUSH_TIMEOUT = 2.0
@@ -28,8 +28,7 @@ def init_app(app: Quart, settings: Settings) -> None:
     """Trace requests and statements while serving. Raises where an exporter is not installed."""
     exporters = [_exporter(name) for name in settings.trace_exporters]
     _quieten()
-    spans = RequestSpans(cast(ASGIApp, app.asgi_app))
-    app.asgi_app = cast(Any, spans)  # type: ignore[method-assign]
+    spans = wrap(app, RequestSpans)
 
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import Quart, Request, Response, request
+from quart import Quart, Request, Response
 from quart.asgi import ASGIHTTPConnection
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
@@ -15,11 +15,12 @@ from quart.wrappers import BaseRequestWebsocket
 from quart.wrappers.request import Body as QuartBody
 from quart.wrappers.response import DataBody
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.routing import MapAdapter, Rule
+from werkzeug.routing import MapAdapter
 
-from service.asgi import Scope
+from service.asgi import send_whole
 from service.exceptions import StoppingError
 from service.security.same_origin import SAFE_METHODS
+from service.web import errors
 
 
 class Body(QuartBody):
@@ -99,75 +100,38 @@ class HTTPConnection(ASGIHTTPConnection):
     """Quart's connection, but it never cancels a handler, and starts no task.
 
     Quart cancels a handler when the client is gone. In the middle of a statement that costs a
-    database connection, and the person cannot know what was written; every step is bounded in
+    database connection, and the person cannot know what was written. Every step is bounded in
     time anyway, so the work is finished instead.
     """
 
     app: "Application"
-    scope: Any  # with "answer" and "failure", which ASGI does not know
+    scope: Any  # with "answer", which ASGI does not know: see `telemetry.requests`
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""
-        failure: Exception | None = None
-        try:
-            if await self._take_shortcut(send):
-                return
-        except asyncio.CancelledError:
-            failure = StoppingError()
-        except Exception as error:
-            failure = error
         request = self._create_request_from_scope(send)
-        if request.method in SAFE_METHODS:  # what is sent with those means nothing
+        if request.method in SAFE_METHODS:  # a body means nothing with those
             request.body.set_complete()
         else:
             cast(Body, request.body).receive = receive
         try:
-            if failure is not None:
-                response = await self._refuse(request, failure)
-            else:
-                response = await self.app.handle_request(request)
-        except asyncio.CancelledError:
-            response = await self._refuse(request, StoppingError())
-        # For who counts and traces around us: what the address meant, and what came of it.
+            response = await self.app.handle_request(request)
+        except asyncio.CancelledError:  # the server stops, and has no more time for this request
+            await errors.send_refusal(self.app, self.scope, send, StoppingError())
+            return
         self.scope["answer"] = (request.url_rule, response.status_code)
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the client is gone
             await self._answer(response, send)
-
-    async def _take_shortcut(self, send: ASGISendCallable) -> bool:
-        shortcut = self.app.shortcuts.get(self.scope["path"])
-        answer = None if shortcut is None else await shortcut(self.scope)
-        if answer is None:
-            return False
-        self.scope["answer"] = (answer.rule, answer.status)
-        with suppress(OSError):
-            await _send_whole(send, answer.status, answer.headers, answer.body)
-        return True
-
-    async def _refuse(self, request: Request, error: Exception) -> ResponseTypes:
-        """Answer an error that no view met: what the server ends, because its own time to stop
-        has come, is answered for.
-        """
-        self.scope["failure"] = error
-        return await self.app.handle_request(request)
 
     async def _answer(self, response: ResponseTypes, send: ASGISendCallable) -> None:
         if isinstance(response, Response) and isinstance(response.response, DataBody):
             body = response.response
             headers, data = encode_headers(response.headers), body.data[body.begin : body.end]
-            await _send_whole(send, response.status_code, headers, data)
+            await send_whole(send, response.status_code, headers, data)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self.app.config["RESPONSE_TIMEOUT"]):
                 await self._send_response(send, response)
-
-
-async def _send_whole(
-    send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]], body: bytes
-) -> None:
-    """Two messages where the general way takes three."""
-    start: Any = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class BodyRequest(Request):
@@ -176,36 +140,10 @@ class BodyRequest(Request):
     body_class = Body
 
 
-class Answer(NamedTuple):
-    """The answer of a shortcut, with the URL rule that its address matches."""
-
-    rule: Rule
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-Shortcut = Callable[[Scope], Awaitable[Answer | None]]
-
-
-async def _raise_failure() -> None:
-    """Raise an error from before Quart had the request, where Quart's handlers answer it."""
-    scope: Any = request.scope
-    if "failure" in scope:
-        raise scope["failure"]
-
-
 class Application(Quart):
     """Quart, with less to do for each request."""
 
     asgi_http_class = HTTPConnection
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # By path. One answers without Quart what it can answer exactly so, or None: then, or when
-        # it raises, the request goes the ordinary way or is refused there.
-        self.shortcuts: dict[str, Shortcut] = {}
-        self.before_request(_raise_failure)
 
     async def make_default_options_response(self, *context: Any) -> Response:
         """As Quart's, which says of an empty answer that it is a page."""

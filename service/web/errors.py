@@ -6,13 +6,17 @@ Neither ever shows a trace, a statement, a path or a version.
 import errno
 import json
 import logging
+from contextlib import suppress
 from http import HTTPStatus
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from quart import Quart, Response, current_app, request
+from quart.utils import encode_headers
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, NotFound
 
+from service.asgi import Scope, send_whole
 from service.db.explanations import explain, kind_of
 from service.db.failures import Meaning, UnusableDatabaseError, meaning_of
 from service.exceptions import (
@@ -28,10 +32,9 @@ from service.exceptions import (
     TooManyRequestsError,
     TryLaterError,
 )
-from service.logs import new_request_id, request_id
+from service.logs import SeldomWarnings, new_request_id, request_id
 from service.security.headers import HEADERS
 from service.web import pages
-from service.web.context import get_warnings
 from service.web.routing import is_for_programs
 
 PROBLEM = "application/problem+json"
@@ -119,18 +122,20 @@ def init_app(app: Quart, people: People) -> None:
     app.register_error_handler(Exception, _answer_unforeseen)
 
 
-def note_failure(error: ServiceError, what: str | None = None) -> None:
-    """Log why requests, or `what` else is named, are refused, once a minute for each reason.
+def note_failure(error: ServiceError, job: str | None = None, app: Quart | None = None) -> None:
+    """Log why requests, or the named job, are refused, once a minute for each reason.
 
-    The reason says all where the database refuses us; else a traceback says what was under way.
+    The reason says all where the database refuses the service. Else a traceback says what was
+    under way. Without `app` the current application's log is used.
     """
-    cause, what = error.__cause__, what or error.code
+    warnings: SeldomWarnings = (app or current_app).extensions["warnings"]
+    cause, what = error.__cause__, job or error.code
     if cause is None:
-        get_warnings().warn(__name__, what)
+        warnings.warn(__name__, f"{what}: {error}")
         return
     lasting = meaning_of(cause) in (Meaning.REFUSED, Meaning.SETTING)
     known = lasting or isinstance(cause, UnusableDatabaseError)
-    get_warnings().warn(
+    warnings.warn(
         __name__,
         f"{what}: {explain(cause)}",
         reason=f"{what}: {kind_of(cause)}",
@@ -138,12 +143,33 @@ def note_failure(error: ServiceError, what: str | None = None) -> None:
     )
 
 
+async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError) -> None:
+    """Answer without a request of Quart's: for middleware, and for a handler that was ended."""
+    status, path = status_of(type(error)), scope["path"]
+    if status >= 500:
+        note_failure(error, app=app)
+    title, headers = title_of(status), headers_of(error)
+    if is_for_programs(path):
+        body = _problem_body(status, title, str(error), error.code, error)
+        headers["Content-Type"] = PROBLEM
+    else:
+        page = pages.render_alone(
+            app, "errors/error.html", **_page(status, title, str(error), error)
+        )
+        body = page.encode()
+        headers["Content-Type"] = "text/html; charset=utf-8"
+    headers["Content-Length"] = str(len(body))
+    scope["answer"] = (None, status)
+    with suppress(OSError):  # the client is gone
+        await send_whole(send, status, encode_headers(Headers(headers)), body)
+
+
 def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The body and the headers with which a server refuses what is no HTTP; that is logged."""
     identifier = new_request_id()
     token = request_id.set(identifier)
     _logger().info("refused what is no request")
-    body = json.dumps(msgspec.to_builtins(_told(400, title_of(400), detail, code_of(400)))).encode()
+    body = _problem_body(400, title_of(400), detail, code_of(400), None)
     request_id.reset(token)
     headers = {
         "Content-Type": PROBLEM,
@@ -152,6 +178,19 @@ def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         **HEADERS,
     }
     return body, [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def headers_of(error: ServiceError) -> dict[str, str]:
+    """Return the headers that a refusal is answered with, beside those of its body."""
+    headers = {}
+    if isinstance(error, TryLaterError):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, NotAuthenticatedError):
+        headers["WWW-Authenticate"] = error.challenge
+    if isinstance(error, InsufficientScopeError):
+        scope = f', scope="{error.scope}"' if error.scope else ""
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope"{scope}'
+    return headers
 
 
 def status_of(kind: type[ServiceError]) -> int:
@@ -174,13 +213,7 @@ async def _answer_refusal(error: ServiceError) -> Response:
     if status >= 500:  # what a client did wrong is no news for the operator
         note_failure(error)
     response = await _answer(status, str(error), error.code, error)
-    if isinstance(error, TryLaterError):
-        response.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, NotAuthenticatedError):
-        response.headers["WWW-Authenticate"] = error.challenge
-    if isinstance(error, InsufficientScopeError):
-        scope = f', scope="{error.scope}"' if error.scope else ""
-        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope"{scope}'
+    response.headers.update(headers_of(error))
     return response
 
 
@@ -210,35 +243,42 @@ async def _answer(status: int, detail: str, code: str, error: Exception | None =
         people.forget_user()
     # An answer of 5xx asks for nothing more: the database may be what is away or overloaded.
     await people.look_up_user(ask_database=status < 500)
-    return pages.render(
-        "errors/error.html",
-        status=status,
-        title=title,
-        detail=detail,
-        request_id=request_id.get(),
-        retry_after=error.retry_after if isinstance(error, TryLaterError) else None,
-    )
+    return pages.render("errors/error.html", **_page(status, title, detail, error))
+
+
+def _page(status: int, title: str, detail: str, error: Exception | None) -> dict[str, Any]:
+    return {
+        "status": status,
+        "title": title,
+        "detail": detail,
+        "request_id": request_id.get(),
+        "retry_after": error.retry_after if isinstance(error, TryLaterError) else None,
+    }
 
 
 def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
-    told = msgspec.to_builtins(_told(status, title, detail, code))
+    body = _problem_body(status, title, detail, code, error)
+    return Response(body, status, content_type=PROBLEM)
+
+
+def _problem_body(
+    status: int, title: str, detail: str, code: str, error: Exception | None
+) -> bytes:
+    told = msgspec.to_builtins(
+        Problem(
+            type="about:blank",
+            title=title,
+            status=status,
+            detail=detail,
+            code=code,
+            request_id=request_id.get(),
+        )
+    )
     if isinstance(error, InvalidInputError):
         told["errors"] = msgspec.to_builtins(error.errors)
     # The standard library's: msgspec fails for half of a surrogate pair. No message should hold
     # one (`service.shapes.storable`), and no refusal may become a 500 over it.
-    body = json.dumps(told)
-    return Response(body, status, content_type=PROBLEM)
-
-
-def _told(status: int, title: str, detail: str, code: str) -> Problem:
-    return Problem(
-        type="about:blank",
-        title=title,
-        status=status,
-        detail=detail,
-        code=code,
-        request_id=request_id.get(),
-    )
+    return json.dumps(told).encode()
 
 
 def _logger() -> logging.Logger:

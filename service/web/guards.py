@@ -1,6 +1,6 @@
 """What every request must pass before a view sees it: size, host, scheme, origin, form."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from quart import Quart, Request, Response, g, request
@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
     RequestURITooLarge,
     UnsupportedMediaType,
 )
+from werkzeug.sansio.utils import get_host
 
 from service.asgi import Scope
 from service.config import Settings
@@ -33,7 +34,7 @@ MAX_HEADER_COUNT = 100
 MAX_FORM_FIELDS = 50
 HTTPS_ONLY = "This service is to be used by HTTPS only."
 BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
-# What means one thing: of two, a proxy may have looked at the other one.
+# Headers that may be sent once only: of two, a proxy may have checked the one that we do not use.
 _SINGLE = ("Authorization", "Content-Type", "Idempotency-Key")
 PROBES = frozenset({"/livez", "/readyz"})
 
@@ -54,12 +55,7 @@ def init_app(app: Quart, settings: Settings) -> None:
 def _guard(request: Request, settings: Settings) -> Response | None:
     if request.path in PROBES:
         return None
-    _check_size(request)
-    _check_address(request)
-    _check_host(request, settings)
-    for name in _SINGLE:
-        if len(request.headers.getlist(name)) > 1:
-            raise BadRequest(f"A request must have one {name} at most.")
+    check_head(cast(Scope, request.scope), settings)
     if _came_by_http(request, settings):
         return _to_https(request, settings)
     if request.method not in SAFE_METHODS:
@@ -67,32 +63,18 @@ def _guard(request: Request, settings: Settings) -> Response | None:
     return None
 
 
-def plain_headers(scope: Scope, settings: Settings) -> dict[bytes, bytes] | None:
-    """The headers of a GET that passes everything here, for who does without a `Request`.
-
-    None for whatever has to be looked at properly; most of that passes, too.
-    """
-    headers, host = dict(scope["headers"]), b""
-    ordinary = (
-        len(headers) == len(scope["headers"])
-        and len(headers) <= MAX_HEADER_COUNT
-        and sum(map(len, headers)) + sum(map(len, headers.values())) <= MAX_HEADERS
-        and len(scope["raw_path"]) + len(scope["query_string"]) <= MAX_ADDRESS
-        and headers.get(b"x-forwarded-proto", b"https") == b"https"
-        and (host := headers.get(b"host", b""))
-        and not scope.get("root_path")
-    )
-    named = not _is_bound(settings) or host.decode("latin1") in settings.allowed_hosts
-    return headers if ordinary and named else None
+def check_head(scope: Scope, settings: Settings) -> None:
+    """Check the size, the address and the headers of a request. Raises HTTPException."""
+    _check_size(scope)
+    _check_address(scope)
+    names = [name for name, _ in scope["headers"]]
+    _check_host(scope, names, settings)
+    for name in _SINGLE:
+        if names.count(name.lower().encode()) > 1:
+            raise BadRequest(f"A request must have one {name} at most.")
 
 
-def _is_bound(settings: Settings) -> bool:
-    """Whether there are names under which alone the service answers."""
-    return settings.config_type != "development" and bool(settings.allowed_hosts)
-
-
-def _check_size(request: Request) -> None:
-    scope = request.scope
+def _check_size(scope: Scope) -> None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS:
         raise RequestURITooLarge("The address is too long.")
     headers = list(scope["headers"])
@@ -103,24 +85,25 @@ def _check_size(request: Request) -> None:
         raise RequestHeaderFieldsTooLarge("The request's headers are too large.")
 
 
-def _check_address(request: Request) -> None:
-    """RFC 3986 addresses are ASCII. Of HTTP/2, hypercorn passes any bytes on; Quart fails there."""
-    scope = request.scope
+def _check_address(scope: Scope) -> None:
+    """RFC 3986 addresses are ASCII. Hypercorn passes any bytes of HTTP/2 on, and Quart fails."""
     if not (scope["raw_path"].isascii() and scope["query_string"].isascii()):
         raise BadRequest("An address is in ASCII: write other characters with percent signs.")
 
 
-def _check_host(request: Request, settings: Settings) -> None:
-    """Quart does not: an answer to any Host would let others' names lead to us.
+def _check_host(scope: Scope, names: list[bytes], settings: Settings) -> None:
+    """Check the Host header, which Quart does not.
 
-    Two of them, or none, are malformed (RFC 9112, 3.2): a proxy may have read the other one.
+    An answer to any Host would let names of others lead to the service. Two Host headers or none
+    are malformed (RFC 9112, 3.2): a proxy may have used the other one.
     """
-    hosts = request.headers.getlist("Host")
-    if len(hosts) > 1 or (not hosts and request.http_version == "1.1"):
+    hosts = names.count(b"host")
+    if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise BadRequest("A request must name one host.")
-    if not _is_bound(settings):
+    if settings.config_type == "development" or not settings.allowed_hosts:
         return
-    if request.host.lower().removesuffix(":443") not in settings.allowed_hosts:
+    value = scope["headers"][names.index(b"host")][1].decode("latin1") if hosts else None
+    if get_host(scope["scheme"], value).lower().removesuffix(":443") not in settings.allowed_hosts:
         raise BadRequest("This service does not answer under that host name.")
 
 

@@ -85,8 +85,9 @@ def render(
     Where nobody has asked who is signed in, the page offers what suits everybody: it claims neither
     that the person is signed in nor that they are not.
     """
-    environment: Environment = current_app.extensions["pages"]
-    body = environment.get_template(template).render(
+    body = _render(
+        current_app,
+        template,
         user=g.get("user"),
         user_is_known="user" in g,
         # Each once: the two halves of a double click leave the same message twice.
@@ -98,10 +99,16 @@ def render(
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 
+def render_alone(app: Quart, template: str, **context: Any) -> str:
+    """Return a page that claims nothing about who is signed in, without a request of Quart's."""
+    return _render(
+        app, template, user=None, user_is_known=False, messages={}, section=None, **context
+    )
+
+
 def render_part(template: str, **context: Any) -> Markup:
     """A part of pages that is the same for all requests, to be kept."""
-    environment: Environment = current_app.extensions["pages"]
-    return Markup(environment.get_template(template).render(**context))  # noqa: S704 - escaped there
+    return Markup(_render(current_app, template, **context))  # noqa: S704 - escaped there
 
 
 def bdi(text: str) -> Markup:
@@ -124,6 +131,11 @@ def redirect(location: str, status: int = 303) -> Response:
     `location` is an address of ours or one that `local_path` let through.
     """
     return Response("", status, {"Location": iri_to_uri(location)})
+
+
+def _render(app: Quart, template: str, **context: Any) -> str:
+    environment: Environment = app.extensions["pages"]
+    return environment.get_template(template).render(**context)
 
 
 def _form_key_of(values: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from quart import Quart
 from sqlalchemy import insert, text
 
 from service import db
-from service.db import postgresql
+from service.db import postgresql, turns
 from service.db.failures import NoFreeConnectionError
 from service.db.statements import Statement, scalar
 from service.db.violations import VIOLATIONS
@@ -65,7 +65,7 @@ async def test_transaction_is_rolled_back(context: Quart) -> None:
     with pytest.raises(LookupError):
         await fail()
     assert await count(context, User) == 0
-    assert pool_of(context).in_use == 0
+    assert pool_of(context).turns.in_use == 0
 
 
 @on_postgresql
@@ -97,13 +97,13 @@ async def test_cancelled(context: Quart) -> None:
         async with db.read() as connection:
             await SLEEP.all(connection)
 
-    for _ in range(pool_of(context).size + 1):
+    for _ in range(pool_of(context).turns.count + 1):
         asking = asyncio.create_task(ask())
         await asyncio.sleep(0.05)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-    assert pool_of(context).in_use == 0
+    assert pool_of(context).turns.in_use == 0
     async with db.read() as connection:
         assert await ONE.one(connection) == 1
 
@@ -114,14 +114,14 @@ async def test_no_time_left(context: Quart, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(DatabaseUnavailableError):
         async with db.transaction() as connection:
             await SLEEP.all(connection)
-    assert pool_of(context).in_use == 0
+    assert pool_of(context).turns.in_use == 0
 
 
 @on_postgresql
 async def test_none_is_free(context: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "POOL_TIMEOUT", 0.05)
+    monkeypatch.setattr(turns, "POOL_TIMEOUT", 0.05)
     async with AsyncExitStack() as stack:
-        for _ in range(pool_of(context).size):
+        for _ in range(pool_of(context).turns.count):
             await stack.enter_async_context(db.read())
         with pytest.raises(DatabaseUnavailableError) as caught:
             await stack.enter_async_context(db.read())
@@ -225,7 +225,7 @@ async def test_first_question_has_an_end(context: Quart, monkeypatch: pytest.Mon
                 pass
 
     async def is_free() -> bool:
-        return not pool.in_use
+        return not pool.turns.in_use
 
     await eventually(is_free)
 
@@ -248,10 +248,10 @@ async def test_slow_connecting_is_finished_for_others(
     with pytest.raises(DatabaseUnavailableError):
         async with db.read():
             pass
-    assert pool_of(context).in_use == 1
+    assert pool_of(context).turns.in_use == 1
 
     async def is_finished() -> bool:
-        return not pool_of(context).in_use
+        return not pool_of(context).turns.in_use
 
     await eventually(is_finished)
     async with db.read() as connection:
@@ -269,16 +269,16 @@ async def test_bound_of_connections(context: Quart, monkeypatch: pytest.MonkeyPa
             await run_on(connection, "SELECT pg_sleep(0.01)")
             return pid
 
-    monkeypatch.setattr(postgresql, "POOL_TIMEOUT", 60.0)  # this machine may be busy
+    monkeypatch.setattr(turns, "POOL_TIMEOUT", 60.0)  # this machine may be busy
     monkeypatch.setattr("service.db.UNIT_TIMEOUT", 60.0)
     pids = await asyncio.gather(*(ask() for _ in range(40)))
-    assert len(set(pids)) <= pool_of(context).size
+    assert len(set(pids)) <= pool_of(context).turns.count
 
 
 @on_postgresql
 async def test_reserve(context: Quart) -> None:
     """A connection that is made elsewhere takes the place of one of ours."""
-    size = pool_of(context).size
+    size = pool_of(context).turns.count
     async with AsyncExitStack() as stack:
         for _ in range(size):
             await stack.enter_async_context(db.read())

@@ -15,11 +15,11 @@ from asyncpg.exceptions import (
 )
 from jinja2 import TemplateNotFound
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.db.explanations import explain
 from service.db.failures import (
     Meaning,
+    NoFreeConnectionError,
     UnusableDatabaseError,
     is_locked,
     meaning_of,
@@ -134,7 +134,7 @@ def others() -> Iterator[tuple[Exception, Meaning, str]]:
     yield ConnectionRefusedError(111, "Connect call failed"), PASSING, "nothing accepts connections"
     yield ConnectionResetError(), PASSING, "the connection was cut"
     yield TimeoutError(), PASSING, "it gave no answer in time"
-    yield PoolTimeoutError("QueuePool limit"), PASSING, "no connection of the pool was free"
+    yield NoFreeConnectionError(), PASSING, "no connection of the pool was free"
     yield socket.gaierror(-2, "Name or service not known"), PASSING, "the name of its host cannot"
     yield FileNotFoundError(2, "No such file or directory"), PASSING, "its socket is not there"
     yield OSError(113, "No route to host"), PASSING, "No route to host"

@@ -20,15 +20,16 @@ async def serve():
     async with app.test_app():
         assert (await app.test_client().get("/livez")).status_code == 200
     layers, layer = [], app.asgi_app
-    while hasattr(layer, "app"):
+    while hasattr(layer, "inner"):
         layers.append(type(layer).__name__)
-        layer = layer.app
+        layer = layer.inner
     print(*layers)
 
 asyncio.run(serve())
 there = {name.split(".")[0] for name in sys.modules}
 print(*sorted(there & {"prometheus_client", "opentelemetry"}))
 """
+LAYERS = "RequestLog Overload PolledList"
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
 
@@ -59,19 +60,25 @@ def serve(folder: Path, code: str = SERVE, **variables: str) -> tuple[list[str],
     ids=str,
 )
 def test_nothing_is_asked_for(tmp_path: Path, variables: dict[str, str]) -> None:
-    """Nothing of their libraries is imported, and nothing stands around a request."""
-    assert serve(tmp_path, **variables) == (["SecurityHeaders RequestLog", ""], [])
+    """Nothing of their libraries is imported, and no middleware of theirs is there."""
+    assert serve(tmp_path, **variables) == (
+        [f"SecurityHeaders {LAYERS}", ""],
+        [],
+    )
 
 
 def test_metrics_alone(tmp_path: Path) -> None:
     there, log = serve(tmp_path, METRICS_TOKEN=TOKEN)
-    assert there == ["SecurityHeaders RequestMetrics RequestLog", "prometheus_client"]
+    assert there == [
+        f"SecurityHeaders RequestMetrics {LAYERS}",
+        "prometheus_client",
+    ]
     assert log == []
 
 
 def test_traces_alone(tmp_path: Path) -> None:
     there, _ = serve(tmp_path, **ENDPOINT, OTEL_EXPORTER_OTLP_TIMEOUT="0.1")
-    assert there == ["SecurityHeaders RequestSpans RequestLog", "opentelemetry"]
+    assert there == [f"SecurityHeaders RequestSpans {LAYERS}", "opentelemetry"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_packages_are_missing(tmp_path: Path, missing: str) -> None:
     """Traces are asked for, and cannot be had: one line says so, and people are served."""
     code = f"import sys; sys.modules[{missing!r}] = None\n{SERVE}"
     there, [line] = serve(tmp_path, code, **ENDPOINT)
-    assert there[0] == "SecurityHeaders RequestLog"
+    assert there[0] == f"SecurityHeaders {LAYERS}"
     assert line.startswith("WARNING ")
     assert missing in line
     assert "requirements-telemetry.txt" in line

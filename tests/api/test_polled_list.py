@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 import pytest
 from asyncpg.exceptions import InternalClientError
 from quart import Quart, Response
 
-from service.web.connection import Application
+from service.api.polled_list import PolledList
 from tests.api.programs import BOOKS, Program, add_program, at_rest, counted, expire, problem
 from tests.etags import FORMS, OTHERS
 from tests.people import Person
@@ -50,6 +50,10 @@ async def told(response: Response) -> tuple[int, Mapping[str, str], Any]:
     return response.status_code, headers, await response.get_json(force=True) | {"request_id": ""}
 
 
+async def pass_on(*_: object) -> None:
+    """Answer nothing, in place of `PolledList.answer`."""
+
+
 @pytest.fixture
 def without_view(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
     """The ordinary way ends in a 500."""
@@ -63,33 +67,33 @@ def without_view(app: Quart, program: Program, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(("query", "headers"), ASKED)
 async def test_same_answers(
-    app: Quart, program: Program, query: str, headers: Mapping[str, str]
+    program: Program, query: str, headers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await program.adds("a", "b", "c & d")
     short = await told(await program.call("GET", BOOKS + query, headers=headers))
-    cast(Application, app).shortcuts.clear()
+    monkeypatch.setattr(PolledList, "answer", pass_on)
     assert await told(await program.call("GET", BOOKS + query, headers=headers)) == short
 
 
-async def test_same_comparison(app: Quart, program: Program) -> None:
+async def test_same_comparison(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways know the same tags again, whatever a proxy makes of them."""
     etag = (await program.get()).headers["ETag"]
     answers = []
     for shortcuts in (True, False):
         if not shortcuts:
-            cast(Application, app).shortcuts.clear()
+            monkeypatch.setattr(PolledList, "answer", pass_on)
         for known in [change(etag) for change in (*FORMS.values(), *OTHERS.values())]:
             answers.append(await told(await program.get(If_None_Match=known)))
     assert answers[: len(answers) // 2] == answers[len(answers) // 2 :]
     assert [status for status, *_ in answers].count(304) == 2 * len(FORMS)
 
 
-async def test_same_parts(app: Quart, program: Program) -> None:
+async def test_same_parts(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     await program.adds("a", "b", "c", "d", "e")
     parts = []
     for shortcuts in (True, False):
         if not shortcuts:
-            cast(Application, app).shortcuts.clear()
+            monkeypatch.setattr(PolledList, "answer", pass_on)
         address: str | None = f"{BOOKS}?limit=2&sort=-title"
         while address:
             response = await program.get(address)
@@ -101,7 +105,7 @@ async def test_same_parts(app: Quart, program: Program) -> None:
 
 
 async def test_taken(without_view: Program) -> None:
-    """Also for what is unchanged, whatever a program sends about that; and for who is refused."""
+    """Also for a list that is unchanged, whatever form of its tag a program sends."""
     first = await without_view.get(f"{BOOKS}?limit=1")
     assert first.status_code == 200
     await at_rest(without_view.app)
@@ -110,18 +114,30 @@ async def test_taken(without_view: Program) -> None:
     others = [other(etag) for other in OTHERS.values()]
     for known, status in [*((it, 304) for it in same), *((it, 200) for it in others)]:
         assert (await without_view.get(If_None_Match=known)).status_code == status
-    for token in ("rl_wrong", without_view.token):
-        await expire(without_view.app, without_view.token_id)
-        refused = await without_view.get(Authorization=f"Bearer {token}")
-        await problem(refused, 401, "NOT_AUTHENTICATED")
-        assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_scope(without_view: Program, app: Quart, alice: Person) -> None:
+async def test_refusals_are_passed_on(program: Program, app: Quart, alice: Person) -> None:
     other = await add_program(app, alice.id, ["account:read"])
     refused = await other.get()
     await problem(refused, 403, "INSUFFICIENT_SCOPE")
     assert 'scope="books:read"' in refused.headers["WWW-Authenticate"]
+    await expire(program.app, program.token_id)
+    for token in ("rl_wrong", program.token):
+        refused = await program.get(Authorization=f"Bearer {token}")
+        await problem(refused, 401, "NOT_AUTHENTICATED")
+        assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+async def test_stopping(without_view: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that the server ends is answered."""
+
+    async def end(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(PolledList, "answer", end)
+    refused = await without_view.get()
+    await problem(refused, 503, "STOPPING")
+    assert refused.headers["Retry-After"] == "2"
 
 
 async def test_use_is_noted(without_view: Program, app: Quart) -> None:
@@ -143,11 +159,11 @@ async def test_all_connections_in_use(
     app: Quart, without_view: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused like everywhere else when none became free in time."""
-    monkeypatch.setattr("service.db.postgresql.POOL_TIMEOUT", 0.05)
+    monkeypatch.setattr("service.db.turns.POOL_TIMEOUT", 0.05)
     pool = app.extensions["database"].pool
     await at_rest(app)
     async with AsyncExitStack() as stack:
-        for _ in range(pool.size):
+        for _ in range(pool.turns.count):
             await stack.enter_async_context(pool.connect())
         refused = await without_view.get()
     await problem(refused, 503, "DATABASE_UNAVAILABLE")
@@ -161,7 +177,7 @@ async def test_connection_is_given_back(app: Quart, without_view: Program) -> No
     for headers in several:
         await asyncio.gather(*(without_view.call("GET", BOOKS, headers=headers) for _ in range(3)))
         await at_rest(app)
-        assert pool.in_use == 0
+        assert pool.turns.in_use == 0
 
 
 @pytest.mark.parametrize(
