@@ -134,13 +134,21 @@ class BoundedProtocol(HttpToolsProtocol):
 class Server(UvicornServer):
     """Uvicorn's server, which loses no connection when it stops, and stops at once when told so."""
 
-    def __init__(self, config: Config, parent: int) -> None:
+    def __init__(self, config: Config, parent: int, listeners: list[socket.socket]) -> None:
         super().__init__(config)
         self.server_state: State = State()
         self.parent = parent
+        self.listeners = listeners
 
     async def on_tick(self, counter: int) -> bool:
-        """Stop, too, when gunicorn's first process was killed: the next one needs the port."""
+        """Accept every client that waits, ten times a second; see decision 28.
+
+        uvloop accepts one client in each iteration of its loop. Under load an iteration takes
+        long, and clients would wait in the kernel's queue, which no limit of the service sees.
+        Return True, which stops the server, also when gunicorn's first process was killed: its
+        successor needs the port.
+        """
+        await self._connect(self._accepted())
         return os.getppid() != self.parent or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -150,20 +158,28 @@ class Server(UvicornServer):
         of the microseconds between the two nobody can save but who sends them elsewhere before.
         """
         self.server_state.leaving = True
-        waiting = [connection for listener in sockets or () for connection in _accept(listener)]
+        waiting = self._accepted()
         for server in self.servers:
             server.close()
-        connect = asyncio.get_running_loop().connect_accepted_socket
-        # All at once: each takes as long as the loop needs for everything else that is under way.
-        await asyncio.gather(
-            *(connect(self._protocol, connection) for connection in waiting),
-            return_exceptions=True,  # some are gone already
-        )
+        await self._connect(waiting)
         await super().shutdown(sockets)
 
     def quit(self) -> None:
         """Stop without waiting for anything that is under way."""
         self.should_exit = self.force_exit = True
+
+    def _accepted(self) -> list[socket.socket]:
+        return [connection for listener in self.listeners for connection in _accept(listener)]
+
+    async def _connect(self, connections: list[socket.socket]) -> None:
+        if not connections:
+            return
+        connect = asyncio.get_running_loop().connect_accepted_socket
+        # All at once: each takes as long as the loop needs for everything else that is under way.
+        await asyncio.gather(
+            *(connect(self._protocol, connection) for connection in connections),
+            return_exceptions=True,  # some are gone already
+        )
 
     def _protocol(self) -> asyncio.Protocol:
         return BoundedProtocol(self.config, self.server_state, self.lifespan.state)
@@ -196,10 +212,11 @@ class Worker(UvicornWorker):
     async def _work(self) -> None:
         """Serve until the end. SIGQUIT is gunicorn's "at once"."""
         self.config.app = self.wsgi
-        server = Server(self.config, self.ppid)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.quit)
         # Without gunicorn's wrapper, which uvloop would close a second time.
-        await server.serve(sockets=[wrapper.sock for wrapper in self.sockets])
+        listeners = [wrapper.sock for wrapper in self.sockets]
+        server = Server(self.config, self.ppid, listeners)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.quit)
+        await server.serve(sockets=listeners)
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
