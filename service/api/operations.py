@@ -8,7 +8,7 @@ no function, module or docstring is part of what programs rely on.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from quart import Response, request
 
@@ -28,7 +28,8 @@ from service.limits.views import (
     take_on,
 )
 from service.shapes import Shape, check, check_query
-from service.web.connection import Body
+from service.web.connection import body_of
+from service.web.marks import mark
 
 _REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = (
@@ -261,7 +262,7 @@ def write_operation(
         @wraps(view)
         async def endpoint(*args: Path.args, **path: Path.kwargs) -> Response:
             check_accept()
-            sent = cast(Body, request.body)
+            sent = body_of(request)
             if max_body is not None:
                 sent.limit = max_body
             async with db.read() as connection:
@@ -347,9 +348,8 @@ def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
     # The marks that `service.auth` and `service.limits` give to views of pages.
     access = "public" if declared.scope is None else "token"
     limit = ", ".join(limit.name for limit in declared.counted)
-    marks = {"operation": declared, "access": access, "limit": limit or f"none: {declared.reason}"}
-    vars(endpoint).update(marks)
-    return endpoint
+    limit = limit or f"none: {declared.reason}"
+    return mark(endpoint, operation=declared, access=access, limit=limit)
 
 
 async def _commit(

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 from urllib.parse import quote
 
 from quart import Response, flash, g, request
@@ -16,8 +15,7 @@ from service.exceptions import ServiceError
 from service.security.tokens import hash_token
 from service.web import pages
 from service.web.credentials import session_token
-
-View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+from service.web.marks import View, mark
 
 # Longest time that the page of an error waits to know the person, in seconds.
 LOOKUP_TIMEOUT = 1.0
@@ -77,8 +75,7 @@ def login_required(view: View) -> View:
             return await _ask_to_sign_in()
         return await view(user=user, **kwargs)
 
-    wrapped.access = "signed in"  # type: ignore[attr-defined]
-    return cast(View, wrapped)
+    return mark(wrapped, access="signed in")
 
 
 def login_required_to_read(view: View) -> View:
@@ -97,14 +94,12 @@ def login_required_to_read(view: View) -> View:
                     return await view(user=g.user, connection=connection, **kwargs)
         return await _ask_to_sign_in()
 
-    wrapped.access = "signed in"  # type: ignore[attr-defined]
-    return cast(View, wrapped)
+    return mark(wrapped, access="signed in")
 
 
 def public(view: View) -> View:
     """Mark a view as open to everybody on purpose; a test finds those that are not marked."""
-    view.access = "public"  # type: ignore[attr-defined]
-    return view
+    return mark(view, access="public")
 
 
 async def _ask_to_sign_in() -> Response:

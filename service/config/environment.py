@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 from reprlib import repr as short_repr
+from typing import TypeVar
+
+ChoiceT = TypeVar("ChoiceT", bound=str)
 
 _SWITCH = dict.fromkeys(("on", "true", "1", "yes"), True) | dict.fromkeys(
     ("off", "false", "0", "no"), False
@@ -63,9 +66,10 @@ class Environment:
             raise wrong_value(name, "on or off", text)
         return _SWITCH[text.lower()]
 
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of the words, in lower case."""
+    def choice(self, name: str, default: ChoiceT, choices: tuple[ChoiceT, ...]) -> ChoiceT:
+        """Return one of the words, which the variable may write in capitals."""
         text = self.text(name) or default
-        if text.lower() not in choices:
-            raise wrong_value(name, f"one of {', '.join(choices)}", text)
-        return text.lower()
+        for choice in choices:
+            if choice == text.lower():
+                return choice
+        raise wrong_value(name, f"one of {', '.join(choices)}", text)

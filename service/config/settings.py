@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Literal, Self
 
 from service.config.database_parameters import InvalidDatabaseURLError
 from service.config.database_url import DatabaseSettings, parse_database_url
@@ -21,7 +21,7 @@ LogFormat = Literal["text", "json"]
 # not use the passphrases that NIST wants every service to accept.
 PASSWORD_MIN_LENGTH_BOUNDS = (6, 64)
 
-_CONFIG_TYPES = {
+_CONFIG_TYPES: dict[str, ConfigType] = {
     alias: name
     for name in ("development", "production", "testing")
     for alias in (name, f"config.{name}config")
@@ -127,7 +127,7 @@ def _config_type(env: Environment, on_render: bool) -> ConfigType:
     text = env.text("CONFIG_TYPE") or ("production" if on_render else "development")
     if text.lower() not in _CONFIG_TYPES:
         raise wrong_value("CONFIG_TYPE", "development, production or testing", text)
-    return cast("ConfigType", _CONFIG_TYPES[text.lower()])
+    return _CONFIG_TYPES[text.lower()]
 
 
 def _secret_key(env: Environment, config_type: ConfigType, instance_path: Path) -> str:
@@ -223,8 +223,8 @@ def _allowed_hosts(env: Environment, public_url: str | None) -> frozenset[str]:
 
 
 def _log_format(env: Environment, production: bool) -> LogFormat:
-    default = "json" if production else "text"
-    return cast("LogFormat", env.choice("LOG_FORMAT", default, ("text", "json")))
+    default: LogFormat = "json" if production else "text"
+    return env.choice("LOG_FORMAT", default, ("text", "json"))
 
 
 def _client_ip_header(env: Environment, on_render: bool) -> str | None:

@@ -5,10 +5,10 @@ Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from quart import Quart, current_app, g, request
 from quart.typing import ResponseTypes
@@ -27,9 +27,8 @@ from service.limits import buckets as limits
 from service.limits.buckets import Bucket, Limit, Standings
 from service.security.client_address import client_address, limit_key
 from service.web.context import get_settings, get_warnings
+from service.web.marks import View, mark
 from service.web.routing import is_for_programs
-
-View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 
 # Failures only: a sign-in that succeeds is given back. Ten in five minutes is PyPI's bound for an
 # account; an address may stand for an office full of people.
@@ -72,7 +71,7 @@ def per_user(limit: Limit) -> Callable[[View], View]:
             await take(limit.of(str(kwargs["user"].id)))
             return await view(*args, **kwargs)
 
-        return limited_inside(limit)(wrapped)  # type: ignore[return-value]
+        return limited_inside(limit)(wrapped)
 
     return decorate
 
@@ -81,8 +80,7 @@ def limited_inside(*limits: Limit) -> Callable[[View], View]:
     """Mark a view that counts by itself."""
 
     def decorate(view: View) -> View:
-        view.limit = ", ".join(limit.name for limit in limits)  # type: ignore[attr-defined]
-        return view
+        return mark(view, limit=", ".join(limit.name for limit in limits))
 
     return decorate
 
@@ -91,8 +89,7 @@ def unlimited(reason: str) -> Callable[[View], View]:
     """Mark a view as not counted, and say why; a test finds views with neither mark."""
 
     def decorate(view: View) -> View:
-        view.limit = f"none: {reason}"  # type: ignore[attr-defined]
-        return view
+        return mark(view, limit=f"none: {reason}")
 
     return decorate
 

@@ -25,7 +25,7 @@ from service.telemetry.requests import answer_of, method_of
 # Seconds. A page takes a few milliseconds; what is beyond the last has met a time-out.
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, read by none
+disable_created_metrics()  # a second series for each, read by none
 
 
 class Metrics:
@@ -38,7 +38,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._own = None if folder else self.registry
         if folder:
-            MultiProcessCollector(self.registry, str(folder))  # type: ignore[no-untyped-call]
+            MultiProcessCollector(self.registry, str(folder))
         self.in_flight = 0
         self._requests = Counter(
             "readlog_requests",

@@ -29,7 +29,7 @@ def forget(pid: int) -> None:
     """Take away what a process that ended said of its present state; what it counted stays."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid)
 
 
 def _remove(folder: Path, master: int) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Quart, Request, Response
@@ -113,7 +113,7 @@ class HTTPConnection(ASGIHTTPConnection):
         if request.method in SAFE_METHODS:  # a body means nothing with those
             request.body.set_complete()
         else:
-            cast(Body, request.body).receive = receive
+            body_of(request).receive = receive
         try:
             response = await self.app.handle_request(request)
         except asyncio.CancelledError:  # the server stops, and has no more time for this request
@@ -132,6 +132,13 @@ class HTTPConnection(ASGIHTTPConnection):
         with suppress(TimeoutError):
             async with asyncio.timeout(self.app.config["RESPONSE_TIMEOUT"]):
                 await self._send_response(send, response)
+
+
+def body_of(request: Request) -> Body:
+    """Return a request's body with our class. Raises TypeError for a request of another class."""
+    if not isinstance(request.body, Body):
+        raise TypeError("the application's request_class is no BodyRequest")
+    return request.body
 
 
 class BodyRequest(Request):
