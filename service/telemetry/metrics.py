@@ -64,6 +64,9 @@ class Metrics:
         self._pool_overflow = self._gauge(
             "readlog_database_pool_overflow", "Connections beyond those that are kept."
         )
+        self._pool_waiting = self._gauge(
+            "readlog_database_pool_waiting", "Requests waiting for a connection to the database."
+        )
         self._hashing_running = self._gauge(
             "readlog_password_hashing_running", "Passwords being hashed."
         )
@@ -97,6 +100,7 @@ class Metrics:
         self._pool_size.set(pool.kept)
         self._pool_checked_out.set(pool.turns.in_use)
         self._pool_overflow.set(max(0, pool.turns.in_use - pool.kept))
+        self._pool_waiting.set(pool.turns.waiting)
         self._hashing_running.set(hasher.threads.running)
         self._hashing_waiting.set(hasher.threads.waiting)
         for metric in self._process.collect():

@@ -74,8 +74,10 @@ class Refusal(NamedTuple):
 def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list[Refusal]:
     """Every refusal that follows from the declaration, by status."""
     statuses = [400, 406, 414, 431]
-    kinds: list[type[ServiceError]] = [InvalidInputError, DatabaseUnavailableError, StoppingError]
-    kinds += declared.errors
+    kinds: list[type[ServiceError]] = [
+        *(InvalidInputError, DatabaseUnavailableError, OverloadedError, StoppingError),
+        *declared.errors,
+    ]
     if list(variables):
         statuses.append(404)
     if declared.body is not Nothing:
@@ -90,8 +92,6 @@ def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list
         kinds.append(StillRunningError)
     if declared.counted:
         kinds.append(TooManyRequestsError)
-    if declared.limits:
-        kinds.append(OverloadedError)  # what has limits of its own hashes a password
     found = {Refusal(status, code_of(status), DETAILS[status]) for status in statuses}
     found.add(Refusal(403, code_of(403), HTTPS_ONLY))
     found |= {_refusal(kind) for kind in kinds}
