@@ -1,7 +1,7 @@
-"""Requests that may be repeated: done once, and answered the same way again for a day.
+"""Idempotency keys: a repeated request is done once, and gets the first answer again for a day.
 
-Programs give a key of their own (`claim`, `keep`), and forms bring the one that stood in the page
-(`keep_made`). The key is kept in the transaction of the work itself: both are there, or neither is.
+A program sends a key of its own (`claim`, `keep`). A form sends the key that the page gave it
+(`keep_made`). The key is stored in the transaction of the work: the database has both or neither.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ from service.models import DatabaseNow, IdempotencyKey
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
-COMPRESSED_ABOVE = 1024  # bytes; a single book has fewer, unless its title is long
-# Kept with an answer that was compressed to be kept. The words are HTTP's, because a release that
-# knows nothing of it may run beside this one, and gives what is kept just so.
+COMPRESSED_ABOVE = 1024  # bytes; the answer with one book is mostly shorter
+# Stored with an answer that was compressed for storage. It is a header of HTTP, because a release
+# that does not decompress may run beside this one: it sends the stored answer as it is.
 _COMPRESSED = {"Content-Encoding": "gzip"}
-_RUNNING = 0  # the status until there is an answer; nobody else sees it
-_MADE = 201  # the status of a form's key
+_RUNNING = 0  # the status until there is an answer; no other transaction sees it
+_MADE = 201  # the status stored with the key of a form
 _has_expired = IdempotencyKey.created_at <= DatabaseNow(-LIFETIME)
 
 
@@ -59,8 +59,8 @@ def _claim(dialect: str) -> Executable:
         "body": bindparam("empty", b"", type_=columns.body.type),
         "created_at": DatabaseNow(),
     }
-    # Without it, the second of two at once would wait for the first one's end. SQLite has one
-    # writer at a time anyway.
+    # PostgreSQL only: without this lock, the second of two requests with one key would wait until
+    # the transaction of the first ends. SQLite has one writer at a time anyway.
     free: ColumnElement[bool] = true()
     if dialect == "postgresql":
         free = func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger()))
@@ -115,12 +115,12 @@ _KEEP = Statement(
     ),
     scalar,
 )
-# Answers that nobody may ask for any more.
+# Run in the background: deletes the keys that are older than LIFETIME.
 delete_expired = DeleteBatch(IdempotencyKey, _has_expired, IdempotencyKey.created_at)
 
 
 class StillRunningError(ConflictError, TryLaterError):
-    """The first request with this key has no answer yet."""
+    """The first request with this key has not ended."""
 
     code = "STILL_RUNNING"
     public_description = "The first request with this key has no answer yet."
@@ -130,9 +130,9 @@ class StillRunningError(ConflictError, TryLaterError):
 
 
 class SentBeforeError(Exception):
-    """The form was sent before, and has made the row with the id `made`.
+    """The form was sent before, and made the row with the id `made`.
 
-    For pages, which answer with the ordinary result. No refusal, so it has no code.
+    No refusal, so it has no code. Pages turn it into an ordinary answer.
     """
 
     def __init__(self, made: int) -> None:
@@ -141,7 +141,7 @@ class SentBeforeError(Exception):
 
 
 class StoredAnswer(NamedTuple):
-    """What was answered to the first request."""
+    """The answer to the first request with a key."""
 
     status: int
     headers: Mapping[str, str]
@@ -149,7 +149,10 @@ class StoredAnswer(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One person's key for one request."""
+    """A key of one owner.
+
+    `key` is the primary key of the row, `request` the digest of the request that it stands for.
+    """
 
     owner: int
     key: bytes
@@ -157,7 +160,10 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, owner: int, text: str, *request: bytes) -> "Key":
-        """The key that a program gave. Raises InvalidInputError unless it is printable ASCII."""
+        """Return the key that a program sent as `text`, for a request with these parts.
+
+        Raises InvalidInputError unless the text is 1 to MAX_KEY_LENGTH printable ASCII characters.
+        """
         if not 1 <= len(text) <= MAX_KEY_LENGTH or not (text.isascii() and text.isprintable()):
             message = f"Send 1 to {MAX_KEY_LENGTH} printable ASCII characters."
             raise InvalidInputError(FieldError("Idempotency-Key", message, "invalid"))
@@ -170,9 +176,9 @@ class Key(NamedTuple):
 
     @classmethod
     def of_form(cls, owner: int, key: str, *content: bytes) -> "Key":
-        """The key of a form with this content. With another content it is another key.
+        """Return the key of a form with this content. Another content is another key.
 
-        It is none that a program can give: `of` takes no NUL.
+        A program cannot send the same key, because `of` refuses NUL.
         """
         parts = (hashlib.sha256(part).digest() for part in (key.encode(), *content))
         request = hashlib.sha256(b"".join(parts)).digest()
@@ -180,10 +186,10 @@ class Key(NamedTuple):
 
 
 async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
-    """Take a key, for the rest of the transaction; or the answer that was given with it.
+    """Take a key until the transaction ends and return None, or return the answer stored with it.
 
-    Raises StillRunningError, InvalidInputError where it was taken by another request, and
-    AccountDeletedError where its owner is gone.
+    Raises StillRunningError if the first request has not ended, InvalidInputError if the key was
+    used for another request, and AccountDeletedError if the owner is gone.
     """
     given = {"key": key.key, "owner": key.owner, "request": key.request}
     if connection.dialect == "postgresql":
@@ -194,28 +200,28 @@ async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
         if violates(error, "idempotency_keys_user_id_fkey"):
             raise AccountDeletedError from error
         raise
-    return None if taken is not None else await _stored(connection, key)
+    return None if taken is not None else await _get_answer(connection, key)
 
 
 async def keep(connection: Connection, key: Key, answer: StoredAnswer) -> None:
-    """Keep the answer of the request that has taken the key."""
+    """Store the answer of the request that has claimed the key."""
     headers, body = answer.headers, answer.body
     if len(body) > COMPRESSED_ABOVE:
-        # In a thread: 300 kB of titles at random take 40 ms. Level 1: above it they take longer
-        # and become no shorter.
+        # In a thread: 300 kB of random titles take 40 ms. Level 1: higher levels take longer and
+        # make them no shorter.
         body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)
         headers = {**headers, **_COMPRESSED}
-    told = msgspec.json.encode(headers).decode()
+    stored = msgspec.json.encode(headers).decode()
     await _KEEP.all(
-        connection, claimed=key.key, new_status=answer.status, new_headers=told, new_body=body
+        connection, claimed=key.key, new_status=answer.status, new_headers=stored, new_body=body
     )
 
 
 async def keep_made(connection: Connection, key: Key, made: int) -> None:
-    """Keep the id of the row that a form has just made, as the last statement of its transaction.
+    """Store the id of the row that a form has just made, as the last statement of its transaction.
 
-    Raises SentBeforeError where the form has made a row before; the transaction must then be rolled
-    back. Of two at once, PostgreSQL lets the second wait here for the end of the first.
+    Raises SentBeforeError if the form has made a row before. Then the transaction must be rolled
+    back. On PostgreSQL, the second of two transactions with one key waits here for the first.
     """
     taken = await _KEEP_MADE.first(
         connection, key=key.key, owner=key.owner, request=key.request, made=b"%d" % made
@@ -228,11 +234,11 @@ async def keep_made(connection: Connection, key: Key, made: int) -> None:
 
 
 async def get_made(connection: Connection, key: Key) -> int | None:
-    """The id of the row that a form has made, or None."""
+    """Return the id of the row that a form has made, or None."""
     return await _GET_MADE.first(connection, key=key.key)
 
 
-async def _stored(connection: Connection, key: Key) -> StoredAnswer:
+async def _get_answer(connection: Connection, key: Key) -> StoredAnswer:
     stored = await _GET.first(connection, key=key.key)
     if stored is None:
         raise StillRunningError

@@ -1,7 +1,7 @@
-"""How often something may be tried: counted in the database, so that all workers share the count.
+"""Rate limits: the counts are in the database, so that all workers share them.
 
-Each limit is a leaky bucket (GCRA) in one row that one statement fills and judges: two attempts
-at the same moment cannot both take the last place.
+Each count is a leaky bucket (GCRA) in one row. One statement checks the bucket and fills it, so
+that two attempts at the same moment cannot both take the last place.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ from service.models import DatabaseEpoch, RateLimit
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `count` at once, and `count` in each `period` seconds after that.
+    """A limit: at most `count` calls at once, and `count` in each `period` seconds after that.
 
-    `counts` says of what, where not of all calls.
+    `counts` names the counted events, if these are not all calls.
     """
 
     name: str
@@ -33,24 +33,24 @@ class Limit:
 
     @property
     def interval(self) -> float:
-        """Seconds after which one more is allowed."""
+        """Seconds in which one place in the bucket becomes free."""
         return self.period / self.count
 
     def of(self, who: str) -> "Bucket":
-        """The bucket of this limit that counts somebody."""
+        """Return this limit's bucket for `who`: a person, an account or a client address."""
         return Bucket(self, hashlib.sha256(f"{self.name}\0{who}".encode()).digest())
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """What one limit counts for one person, address or account."""
+    """The count of one limit for one person, account or client address: the key of its row."""
 
     limit: Limit
     key: bytes
 
 
 class Standing(NamedTuple):
-    """How somebody stands with a limit: what is left of it, and the seconds until all of it is."""
+    """The state of one bucket: the calls that are `left`, and the seconds until it is empty."""
 
     limit: Limit
     left: int
@@ -58,31 +58,32 @@ class Standing(NamedTuple):
 
     @classmethod
     def after(cls, limit: Limit, full: float | None) -> "Standing":
-        """The standing of a bucket that is empty in `full` seconds; None stands for no bucket."""
+        """Return the standing of a bucket that is empty in `full` seconds. None: it has no row."""
         reset = max(0.0, full or 0.0)
-        # As many as `take` would let through one by one, with the same tolerance.
+        # The number of calls with cost 1 that `take` would allow now, with its tolerance.
         left = ceil(limit.count + 0.5 - reset / limit.interval) - 1
         return cls(limit, min(max(0, left), limit.count), reset)
 
 
-Standings = MutableMapping[str, Standing]  # by the limit's name, as they are after the last call
+Standings = MutableMapping[str, Standing]  # by the name of the limit
 
 
 async def take(
     connection: Connection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
 ) -> None:
-    """Count an attempt in each bucket, in this order; the connection must commit each statement.
+    """Count an attempt in each bucket, in this order.
 
-    `cost` is the number of attempts that it counts as, at most the limit's count. Either all of
-    them fit into a bucket or none is counted there. Raises TooManyRequestsError at the first
-    bucket without room, and leaves those after it alone. `standings` gets what is left of each.
+    The connection must commit each statement by itself. The attempt counts as `cost` attempts, at
+    most the limit's `count`: either all of them fit into a bucket, or the bucket is not changed.
+    Raises TooManyRequestsError at the first bucket without room, and does not count in those after
+    it. The standing of each bucket is written to `standings`.
     """
     for bucket in buckets:
         limit = bucket.limit
         taken = {
             "bucket": bucket.key,
             "cost": cost * limit.interval,
-            # Half an interval of tolerance: rounding must not cost anybody an attempt.
+            # Half an interval of tolerance: rounding must not refuse an attempt.
             "room": limit.period + limit.interval * (0.5 - cost),
         }
         full = await _TAKE.first(connection, **taken)
@@ -99,7 +100,7 @@ async def take(
 async def give_back(
     connection: Connection, *buckets: Bucket, cost: int = 1, standings: Standings | None = None
 ) -> None:
-    """Uncount an attempt that counted as `cost`, in every bucket."""
+    """Uncount an attempt that counted as `cost` attempts, in each bucket."""
     for bucket in buckets:
         seconds = cost * bucket.limit.interval
         full = await _GIVE_BACK.first(connection, bucket=bucket.key, cost=seconds)
@@ -118,12 +119,12 @@ _GIVE_BACK = Statement(
     .returning(_full),
     scalar,
 )
-# A bucket that has run empty means the same as none.
+# An empty bucket means the same as no row.
 delete_expired = DeleteBatch(RateLimit, RateLimit.empty_at < DatabaseEpoch(), RateLimit.empty_at)
 
 
 def _take(dialect: str) -> Executable:
-    """One statement that adds an attempt, and returns a row only where there was room for it."""
+    """Return the statement that counts an attempt. It returns a row only if there was room."""
     start = case((RateLimit.empty_at > _now, RateLimit.empty_at), else_=_now)
     return (
         insert(RateLimit, dialect)

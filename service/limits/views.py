@@ -1,7 +1,7 @@
-"""How often something may be done, and the decorators that say so of each view.
+"""The limits, and the decorators that name the limit of each view.
 
-Programs are told how they stand, by RateLimit and RateLimit-Policy as the IETF drafts them
-(draft-ietf-httpapi-ratelimit-headers-10).
+Answers to programs carry the headers RateLimit and RateLimit-Policy, after
+draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import asyncio
@@ -30,26 +30,26 @@ from service.web.context import get_settings, get_warnings
 from service.web.marks import View, mark
 from service.web.routing import is_for_programs
 
-# Failures only: a sign-in that succeeds is given back. Ten in five minutes is PyPI's bound for an
-# account; an address may stand for an office full of people.
+# Only failures stay counted: a sign-in that succeeds is given back. Ten in five minutes is PyPI's
+# bound for an account. One client address may be shared by all people of an office.
 LOGIN_PER_ACCOUNT = Limit("login-account", 10, 300, "wrong passwords")
 LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
-# Of somebody who is signed in, and proves it again for what matters.
+# A signed-in person confirms an action with the password. Only failures stay counted.
 CONFIRMATIONS_PER_SESSION = Limit("confirm-session", 10, 300, "wrong passwords")
 CONFIRMATIONS_PER_USER = Limit("confirm-user", 30, 300, "wrong passwords")
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
-# Of tokens and sessions: for each token, and for all sessions of a person. By itself, because
-# whoever has stolen a token must not keep its owner from ending it.
+# Of tokens and sessions. Calls with a token count for that token, all others for the person. A
+# limit of its own: a thief of a token must not use up the calls with which its owner revokes it.
 REVOCATIONS = Limit("revoke", 300, 60)
-_PAUSES = (0, 1, 2, 4, 8)  # seconds before each try to give back an attempt
+_PAUSES = (0, 1, 2, 4, 8)  # seconds before each try to give an attempt back
 
 
 def init_app(app: Quart) -> None:
-    """Tell programs how they stand."""
+    """Add the headers RateLimit and RateLimit-Policy to answers of the API."""
 
     @app.after_request
-    async def tell(response: ResponseTypes) -> ResponseTypes:
+    async def add_headers(response: ResponseTypes) -> ResponseTypes:
         standings = _standings().values()
         if standings and is_for_programs(request.path):
             response.headers["RateLimit-Policy"] = ", ".join(
@@ -63,7 +63,7 @@ def init_app(app: Quart) -> None:
 
 
 def per_user(limit: Limit) -> Callable[[View], View]:
-    """Count each call of a view that is for signed-in people (this goes below `login_required`)."""
+    """Count each call of a view by the signed-in person. Stands below `login_required`."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -77,7 +77,7 @@ def per_user(limit: Limit) -> Callable[[View], View]:
 
 
 def limited_inside(*limits: Limit) -> Callable[[View], View]:
-    """Mark a view that counts by itself."""
+    """Mark a view that counts its calls against these limits itself."""
 
     def decorate(view: View) -> View:
         return mark(view, limit=", ".join(limit.name for limit in limits))
@@ -86,7 +86,7 @@ def limited_inside(*limits: Limit) -> Callable[[View], View]:
 
 
 def unlimited(reason: str) -> Callable[[View], View]:
-    """Mark a view as not counted, and say why; a test finds views with neither mark."""
+    """Mark a view as not counted, and say why. A test fails for views without a mark."""
 
     def decorate(view: View) -> View:
         return mark(view, limit=f"none: {reason}")
@@ -95,22 +95,25 @@ def unlimited(reason: str) -> Callable[[View], View]:
 
 
 async def take(*buckets: Bucket, cost: int = 1) -> None:
-    """Count an attempt in each bucket, as `cost` attempts. Raises TooManyRequestsError."""
+    """Count an attempt in each bucket, as `cost` attempts. Raises TooManyRequestsError.
+
+    Does nothing if the setting RATE_LIMITS is off.
+    """
     if get_settings().rate_limits:
         async with db.read() as connection:
             await take_on(connection, *buckets, cost=cost)
 
 
 async def take_on(connection: Connection, *buckets: Bucket, cost: int = 1) -> None:
-    """The same on a connection that commits each statement by itself."""
+    """Do the same as `take`, on a connection that commits each statement by itself."""
     if get_settings().rate_limits:
         await limits.take(connection, *buckets, cost=cost, standings=_standings())
 
 
 async def take_more(bucket: Bucket, cost: int) -> None:
-    """Count an attempt that `take` has counted already as `cost` attempts more.
+    """Count `cost` more attempts for an attempt that `take` has counted once.
 
-    Raises TooManyRequestsError; then nothing of the attempt is counted.
+    Raises TooManyRequestsError. Then the attempt that `take` counted is given back, too.
     """
     if cost:
         try:
@@ -121,7 +124,7 @@ async def take_more(bucket: Bucket, cost: int) -> None:
 
 
 async def give_back(*buckets: Bucket, cost: int = 1) -> None:
-    """Uncount an attempt that turned out to be a good one; later, where that fails now."""
+    """Uncount an attempt, as after a right password. If the database fails, try again later."""
     if not get_settings().rate_limits or not cost:
         return
     left = list(buckets)
@@ -131,17 +134,18 @@ async def give_back(*buckets: Bucket, cost: int = 1) -> None:
                 await limits.give_back(connection, left[0], cost=cost, standings=_standings())
                 del left[0]
     except DatabaseUnavailableError:
-        _give_back_beside(left, cost)
+        _give_back_in_background(left, cost)
     except asyncio.CancelledError:
-        _give_back_beside(left, cost)
+        _give_back_in_background(left, cost)
         raise
 
 
 @asynccontextmanager
 async def counted(*buckets: Bucket) -> AsyncIterator[None]:
-    """Count an attempt in each bucket, unless the block fails for a reason of ours.
+    """Count an attempt in each bucket, then run the block.
 
-    Raises TooManyRequestsError.
+    The attempt is uncounted if the block fails by a fault of the service: see
+    `not_counting_failures`. Raises TooManyRequestsError.
     """
     for number, bucket in enumerate(buckets):
         async with not_counting_failures(*buckets[:number]):
@@ -152,38 +156,38 @@ async def counted(*buckets: Bucket) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def not_counting_failures(*buckets: Bucket, cost: int = 1) -> AsyncIterator[None]:
-    """Uncount what was counted for the block where it fails for a reason of ours.
+    """Run the block. Uncount the attempt if the block fails by a fault of the service.
 
-    A wrong password or a malformed request is the caller's. A database that does not answer, an
-    overload, a stop of this process and any error that nobody foresaw are ours. So is another
-    limit that is full, since that attempt came to nothing.
+    A wrong password and a malformed request are faults of the client: they stay counted. Faults of
+    the service are a database that does not answer, an overload, a stop of this process and every
+    unforeseen error. A refusal by another limit is uncounted, too: that attempt had no effect.
     """
     try:
         yield
     except (DatabaseUnavailableError, asyncio.CancelledError):
-        _give_back_beside(buckets, cost)
+        _give_back_in_background(buckets, cost)
         raise
     except Exception as error:
-        if not _is_of_caller(error):
+        if not _is_fault_of_client(error):
             await give_back(*buckets, cost=cost)
         raise
 
 
-def _give_back_beside(buckets: Sequence[Bucket], cost: int) -> None:
-    """Uncount beside the request, which cannot wait for the database to answer again."""
+def _give_back_in_background(buckets: Sequence[Bucket], cost: int) -> None:
+    """Uncount in background tasks: the request cannot wait until the database answers again."""
     if get_settings().rate_limits and cost:
         for bucket in buckets:
             current_app.add_background_task(_give_back_later, bucket, cost)
 
 
-def _is_of_caller(error: BaseException) -> bool:
+def _is_fault_of_client(error: BaseException) -> bool:
     if isinstance(error, TryLaterError):
         return False
     return isinstance(error, ServiceError | HTTPException)
 
 
 async def _give_back_later(bucket: Bucket, cost: int) -> None:
-    """Uncount as soon as the database answers. A limit forgets by itself what is older."""
+    """Uncount as soon as the database answers, and give up after the last of _PAUSES."""
     for pause in _PAUSES:
         await asyncio.sleep(pause)
         with suppress(DatabaseUnavailableError):
@@ -193,13 +197,13 @@ async def _give_back_later(bucket: Bucket, cost: int) -> None:
 
 
 def _standings() -> Standings:
-    """How the client of this request stands with each limit that it was counted against."""
+    """Return the standings of the limits that this request was counted against."""
     standings: Standings = g.setdefault("standings", {})
     return standings
 
 
 def client_key() -> str:
-    """Whom a limit per client address counts for this request."""
+    """Return the client address of this request, as limits count it."""
     settings = get_settings()
     client = client_address(
         request.remote_addr or "",
