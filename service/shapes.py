@@ -1,9 +1,9 @@
-"""Checks input against a shape: every field, with one message for each that is wrong.
+"""Check input against a shape: every field, with one message for each wrong one.
 
-A shape is a msgspec Struct: its types carry the bounds, its `messages` the sentence that tells a
-person about each. What a bound cannot say is a rule: a function of a text, which a type carries as
-`extra={"rule": …}`, and which is asked about texts within the bounds. Pages and API check
-against the same shapes. No quart here.
+A shape is a msgspec Struct (decision 2). Its types have the bounds, and its `messages` have the
+sentence for each field. A condition that is no bound is a rule: a function from a text to a bool,
+which a type has as `extra={"rule": …}`. It is called for texts within the bounds. Pages and API
+check against the same shapes. This module imports no Quart.
 """
 
 import re
@@ -20,13 +20,13 @@ import msgspec
 from service.exceptions import FieldError, InvalidInputError
 from service.text.visible import PATTERN, is_visible
 
-MAX_ERRORS = 100  # told at once: a body of nonsense must not have a longer answer
-MAX_NAME = 100  # characters of an unknown name that are told
-# One spelling for each number: no sign, space, leading zero or digit of another script.
+MAX_ERRORS = 100  # of one refusal: a large wrong body must not get a large answer
+MAX_NAME = 100  # characters of an unknown field name that a message repeats
+# Each number has one spelling: no plus sign, space, leading zero or digit of another script.
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})", re.ASCII)
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
-# An aware time, which the API's description calls a date-time.
+# A datetime with a time zone: in the OpenAPI document a date-time.
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -41,7 +41,7 @@ def visible(longest: int) -> msgspec.Meta:
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of every shape of input. What programs send has an `example`."""
+    """The base of every shape of input. Shapes of the API also have an `example`."""
 
     messages: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[Mapping[str, Any]] = {}
@@ -52,45 +52,48 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 @dataclass
 class Form:
-    """A form as a page shows it: what was typed, and what is wrong with it."""
+    """A form as a page shows it: the typed values, and the error of each field by its name.
+
+    `heading` stands above the errors.
+    """
 
     values: Mapping[str, object] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-    problem: str | None = None
+    heading: str | None = None
 
     @classmethod
     def refused(
-        cls, values: Mapping[str, object], error: InvalidInputError, problem: str
+        cls, values: Mapping[str, object], error: InvalidInputError, heading: str
     ) -> "Form":
-        """The form to show again; where a field has several errors, the first is told."""
+        """Return the form to show again. It has the first error of each field."""
         errors: dict[str, str] = {}
         for wrong in error.errors:
             errors.setdefault(wrong.field, wrong.message)
-        return cls(values, errors, problem)
+        return cls(values, errors, heading)
 
 
 def check_text(shape: type[ShapeT], texts: Mapping[str, str], *, prefix: str = "") -> ShapeT:
-    """The shape filled from a form's texts, whose names are the shape's with `prefix` before them.
+    """Return the shape with the values of a form, whose field names begin with `prefix`.
 
-    An empty text stands for null where a field may be null. Raises InvalidInputError, its fields
-    named as the form names them.
+    An empty text means None if the field may be None. Raises InvalidInputError, in which the
+    fields have the names of the form.
     """
     values = {part.name: part.read(texts.get(prefix + part.name, "")) for part in _parts(shape)}
     return check(shape, values, prefix=prefix)
 
 
 def check(shape: type[ShapeT], values: Mapping[str, object], *, prefix: str = "") -> ShapeT:
-    """The shape filled from typed values. Raises InvalidInputError that names what is wrong."""
-    errors = list(islice(_problems(shape, values, prefix), MAX_ERRORS))
+    """Return the shape with these values. Raises InvalidInputError (at most MAX_ERRORS errors)."""
+    errors = list(islice(_errors(shape, values, prefix), MAX_ERRORS))
     if errors:
         raise InvalidInputError(*errors)
     return msgspec.convert(values, shape)
 
 
 def check_query(shape: type[ShapeT], texts: Mapping[str, Sequence[str]]) -> ShapeT:
-    """The shape filled from the parameters of an address, each given once at most.
+    """Return the shape with the values of query parameters.
 
-    Raises InvalidInputError.
+    Raises InvalidInputError, also for a parameter that is sent twice.
     """
     parts = {part.name: part for part in _parts(shape)}
     values: dict[str, object] = {}
@@ -107,22 +110,23 @@ def check_query(shape: type[ShapeT], texts: Mapping[str, Sequence[str]]) -> Shap
 
 
 def is_storable(text: str) -> bool:
-    """Whether both databases can hold the text: no NUL, and no half of a surrogate pair."""
+    """Return whether both databases can store the text: no NUL and no half of a surrogate pair."""
     return _NOT_STORABLE.search(text) is None
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD for each character that cannot be stored, so that a message can name it.
+    """Return the text with U+FFFD in place of each character that cannot be stored.
 
-    Half of a surrogate pair has no UTF-8: many JSON parsers refuse an answer that holds one.
+    For messages that repeat a text: half of a surrogate pair has no UTF-8, so many JSON parsers
+    would refuse the answer.
     """
     return _NOT_STORABLE.sub("\ufffd", text)
 
 
 def _is_all_storable(value: object) -> bool:
-    """Whether every text of a JSON value is, names too, however deep.
+    """Return whether every text and every name in a JSON value is storable.
 
-    Without recursion: a value may be nested as deep as the JSON decoder allows.
+    Without recursion, because a value may be nested as deeply as the JSON decoder allows.
     """
     waiting = [value]
     while waiting:
@@ -137,9 +141,7 @@ def _is_all_storable(value: object) -> bool:
     return True
 
 
-def _problems(
-    shape: type[Shape], values: Mapping[str, object], prefix: str
-) -> Iterator[FieldError]:
+def _errors(shape: type[Shape], values: Mapping[str, object], prefix: str) -> Iterator[FieldError]:
     names = {shape.__struct_config__.tag_field, *(part.name for part in _parts(shape))}
     for name in values:
         if name not in names:
@@ -148,19 +150,19 @@ def _problems(
     for part in _parts(shape):
         name, value = prefix + part.name, values.get(part.name, msgspec.UNSET)
         if part.shapes and isinstance(value, dict):
-            yield from _problems(part.shapes[0], value, f"{name}.")
+            yield from _errors(part.shapes[0], value, f"{name}.")
             continue
-        problem = part.if_missing if value is msgspec.UNSET else part.problem(value)
-        if problem is not None:
-            message = _UNSTORABLE if problem == "invalid_characters" else shape.messages[part.name]
-            yield FieldError(name, message, problem)
+        code = part.if_missing if value is msgspec.UNSET else part.error_code(value)
+        if code is not None:
+            message = _UNSTORABLE if code == "invalid_characters" else shape.messages[part.name]
+            yield FieldError(name, message, code)
         elif part.item_shapes and isinstance(value, list):
             for number, item in enumerate(value):
-                yield from _item_problems(part.item_shapes, item, f"{name}[{number}]")
+                yield from _item_errors(part.item_shapes, item, f"{name}[{number}]")
 
 
-def _item_problems(shapes: Sequence[type[Shape]], item: object, name: str) -> Iterator[FieldError]:
-    """What is wrong with one of a list of shapes, which a tag tells apart."""
+def _item_errors(shapes: Sequence[type[Shape]], item: object, name: str) -> Iterator[FieldError]:
+    """Yield the errors of one item of a list. The item's tag field names its shape."""
     kinds = {shape.__struct_config__.tag: shape for shape in shapes}
     field_name = shapes[0].__struct_config__.tag_field
     tag = item.get(field_name) if isinstance(item, dict) else None
@@ -168,7 +170,7 @@ def _item_problems(shapes: Sequence[type[Shape]], item: object, name: str) -> It
         message = f"Send an object whose {field_name} is one of {', '.join(map(str, kinds))}."
         yield FieldError(name, message, "invalid")
     else:
-        yield from _problems(kinds[tag], item, f"{name}.")
+        yield from _errors(kinds[tag], item, f"{name}.")
 
 
 _UNIONS = (Union, UnionType)
@@ -176,25 +178,25 @@ _UNSTORABLE = "This holds a character that cannot be stored."
 
 
 class _Part(NamedTuple):
-    """What a shape says about one of its fields."""
+    """The declaration of one field of a shape."""
 
     name: str
     kind: Any
     choices: tuple[Any, ...]
     if_missing: str | None
-    rule: Callable[[str], bool] | None  # of a text
-    shapes: tuple[type[Shape], ...]  # where it is a shape itself
-    item_shapes: tuple[type[Shape], ...]  # where it is a list of shapes
+    rule: Callable[[str], bool] | None  # for a text
+    shapes: tuple[type[Shape], ...]  # if the field is a shape
+    item_shapes: tuple[type[Shape], ...]  # if the field is a list of shapes
 
     @property
     def outer(self) -> Any:
-        """The type without what is looked at by itself: the shapes in a list."""
+        """The type of the field. In a list of shapes, any items: `_item_errors` checks those."""
         if not self.item_shapes:
             return self.kind
         return Annotated[(list[Any], *get_args(self.kind)[1:])]
 
     def read(self, text: str) -> object:
-        """The value that a text of a form stands for; one that stands for none stays a text."""
+        """Return the value that a form's text stands for, or the text if it stands for none."""
         if text == "" and NoneType in self.choices:
             return None
         if bool in self.choices:
@@ -203,9 +205,9 @@ class _Part(NamedTuple):
             return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
         return text
 
-    def problem(self, value: object) -> str | None:
-        """The code of what is wrong with a value, or None."""
-        # Before msgspec sees it, which raises UnicodeEncodeError for half of a surrogate pair.
+    def error_code(self, value: object) -> str | None:
+        """Return the code of the error in a value, or None."""
+        # Before `msgspec.convert`: that raises UnicodeEncodeError for half of a surrogate pair.
         is_list_of_shapes = bool(self.item_shapes) and isinstance(value, list)
         if not is_list_of_shapes and not _is_all_storable(value):
             return "invalid_characters"
@@ -251,4 +253,4 @@ def _rule(choices: tuple[Any, ...]) -> Callable[[str], bool] | None:
 
 
 def _shapes(choices: tuple[Any, ...]) -> tuple[type[Shape], ...]:
-    return tuple(it for it in choices if isinstance(it, type) and issubclass(it, Shape))
+    return tuple(kind for kind in choices if isinstance(kind, type) and issubclass(kind, Shape))

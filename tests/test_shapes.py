@@ -220,7 +220,7 @@ def test_form_shown_again() -> None:
     )
     form = Form.refused({"a": "1"}, error, "Not yet.")
     assert (form.values, form.errors) == ({"a": "1"}, {"a": "first", "b": "other"})
-    assert form.problem == "Not yet."
+    assert form.heading == "Not yet."
 
 
 ANYTHING = st.recursive(

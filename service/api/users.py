@@ -1,4 +1,4 @@
-"""Accounts, for programs: registering, and one's own."""
+"""The operations on accounts: registering, and the caller's own account."""
 
 from typing import Annotated, ClassVar
 
@@ -28,7 +28,7 @@ from service.shapes import Shape, Time
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import EMAIL_MESSAGE, Password
-from service.users.verification import CONFIRMATION_LIMITS, confirmed, hold
+from service.users.verification import CONFIRMATION_LIMITS, confirmed, lock_verified
 from service.web.context import get_password_hasher, get_settings
 
 SCOPE = "account:write"
@@ -36,7 +36,8 @@ SCOPE = "account:write"
 blueprint = Blueprint("api_users", __name__, url_prefix="/api/v1")
 TAG = Tag("users", "Accounts, for programs: registering, and one's own.")
 
-# The rules decide, and tell of all fields at once; this is what they say in short.
+# For the OpenAPI document only: `accounts.check_details` checks the address, and reports the errors
+# of all fields together.
 _EMAIL = Meta(
     extra_json_schema={
         "format": "email",
@@ -64,7 +65,7 @@ class UserOut(msgspec.Struct, frozen=True):
 
 
 class NewUser(Shape, frozen=True, kw_only=True):
-    """An account to be made."""
+    """The address and password of a new account."""
 
     public_name: ClassVar = "NewUser"
     public_description: ClassVar = "An account to be made."
@@ -77,7 +78,7 @@ class NewUser(Shape, frozen=True, kw_only=True):
 
 
 class UserPatch(Shape, frozen=True, kw_only=True):
-    """A merge patch (RFC 7396) of one's account; the present password proves that it is one's."""
+    """A merge patch (RFC 7396) of the caller's account, confirmed with the present password."""
 
     public_name: ClassVar = "UserPatch"
     public_description: ClassVar = (
@@ -111,7 +112,7 @@ class UserPatch(Shape, frozen=True, kw_only=True):
     errors=(EmailTakenError,),
 )
 async def register(call: OpenCall[NewUser]) -> Response:
-    """Make an account."""
+    """Add an account."""
     body = call.body
     async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
         email = await accounts.check_details(
@@ -164,7 +165,7 @@ async def change_me(call: SessionCall[UserPatch]) -> Response:
     caller, body = call.caller, call.body
     user = caller.user
     async with confirmed(user, caller.session_id, body.current_password) as (_, account):
-        pass  # no connection is held while the new one is hashed
+        pass  # no connection is lent while the new password is hashed
     password = None if body.password is UNSET else body.password
     email = await accounts.check_details(
         email=None if body.email is UNSET else body.email,
@@ -174,8 +175,8 @@ async def change_me(call: SessionCall[UserPatch]) -> Response:
     )
     hashed = None if password is None else await get_password_hasher().hash(password)
     async with db.transaction() as connection:
-        await hold(connection, account, whole=body.email is not UNSET)
-        now = await authenticate(connection, SCOPE)  # it all took its time
+        await lock_verified(connection, account, whole=body.email is not UNSET)
+        now = await authenticate(connection, SCOPE)  # again: the session may have ended since then
         if body.email is UNSET:
             email = now.user.email
         else:

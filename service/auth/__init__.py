@@ -1,4 +1,4 @@
-"""Who is signed in: a cookie carries an opaque token, the database only its hash."""
+"""Sessions and access tokens: a request carries a random text, the database stores its hash."""
 
 from service.auth.current import (
     current_user,

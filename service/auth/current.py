@@ -1,4 +1,4 @@
-"""Whose request this is, and the decorators that say who may make it."""
+"""The signed-in person of a request, and the decorators that say which views are for whom."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ from service.web import pages
 from service.web.credentials import session_token
 from service.web.marks import View, mark
 
-# Longest time that the page of an error waits to know the person, in seconds.
+# Seconds. An error page waits this long for the lookup of the signed-in person.
 LOOKUP_TIMEOUT = 1.0
 
 
 async def current_user() -> SignedInUser | None:
-    """The person signed in, or None; asks the database once a request, and only with a cookie."""
+    """Return the signed-in person, or None. Asks the database at most once in a request."""
     if "user" not in g:
         g.user = await _load_user()
     user: SignedInUser | None = g.user
@@ -30,16 +30,17 @@ async def current_user() -> SignedInUser | None:
 
 
 async def look_up_user(*, ask_database: bool) -> None:
-    """Find out for a page who is signed in, as far as that is possible; raises nothing.
+    """Set `g.user` for a page, if that is possible. Raises no error.
 
-    Without a session's cookie nobody is. Where the database is not to be asked, or does not answer
-    within LOOKUP_TIMEOUT, the person stays unknown, and `pages.render` claims nothing about them.
+    Without a session cookie nobody is signed in. With one, the person stays unknown if
+    `ask_database` is false, or if the database does not answer within LOOKUP_TIMEOUT. Then
+    `pages.render` shows a page that suits both cases.
     """
     if "user" in g:
         return
     if not session_token():
-        # With a request that the guards refuse, browsers may have kept the cookie back: to another
-        # host, by http, or from another site.
+        # If a guard refused the request, the missing cookie proves nothing: browsers do not send
+        # it to another host name, over http, or from another site.
         if g.get("passed_guards"):
             g.user = None
     elif ask_database:
@@ -49,11 +50,12 @@ async def look_up_user(*, ask_database: bool) -> None:
         except (ServiceError, TimeoutError):
             return
         except Exception as error:
-            logging.getLogger(__name__).error("no page can tell who is there", exc_info=error)
+            message = "cannot look up the signed-in person for a page"
+            logging.getLogger(__name__).error(message, exc_info=error)
 
 
 def forget_user() -> None:
-    """Look the person up anew when a page wants to know: the session may have ended meanwhile."""
+    """Delete `g.user`, so that the next lookup asks the database: the session may have ended."""
     g.pop("user", None)
 
 
@@ -66,7 +68,7 @@ async def _load_user() -> SignedInUser | None:
 
 
 def login_required(view: View) -> View:
-    """Call the view with the person signed in as `user`; send others to the sign-in page."""
+    """Call the view with the signed-in person as `user`. Redirect others to the sign-in page."""
 
     @wraps(view)
     async def wrapped(**kwargs: Any) -> Any:
@@ -79,9 +81,10 @@ def login_required(view: View) -> View:
 
 
 def login_required_to_read(view: View) -> View:
-    """The same for a view that reads: it gets the `connection` that has just told who it is.
+    """Call the view with `user`, and with the `connection` that looked the person up.
 
-    One connection for both statements: taking it from the pool costs as much as a small query.
+    For views that only read. They use one connection for both statements, because taking one from
+    the pool costs as much as a small query.
     """
 
     @wraps(view)
@@ -98,12 +101,12 @@ def login_required_to_read(view: View) -> View:
 
 
 def public(view: View) -> View:
-    """Mark a view as open to everybody on purpose; a test finds those that are not marked."""
+    """Mark a view as open to everybody. A test fails for views without a mark."""
     return mark(view, access="public")
 
 
 async def _ask_to_sign_in() -> Response:
     await flash("Please log in to access this page.", "info")
-    # A form that was sent cannot be sent again by a link: back to where it stood instead.
+    # After signing in, a redirect cannot send the form again: lead to the book list instead.
     target = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else "/books/"
     return pages.redirect(f"/login?next={quote(target, safe='/')}")

@@ -1,4 +1,4 @@
-"""Statements about who is signed in, by a session or by a token."""
+"""Statements that authenticate a session or an access token, and statements about sessions."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from service.models import AccessToken, DatabaseNow, Session, User
 
 
 class SignedInUser(NamedTuple):
-    """The person whose request this is."""
+    """The person who is signed in, with the id of the session."""
 
     id: int
     email: str
@@ -21,7 +21,7 @@ class SignedInUser(NamedTuple):
 
 
 class TokenOwner(NamedTuple):
-    """The person whose token a program sent, and what the token is good for."""
+    """The person whose access token a program sent, with the token's id and scopes."""
 
     id: int
     email: str
@@ -29,9 +29,10 @@ class TokenOwner(NamedTuple):
     books_revision: int
     token_id: int
     scopes: str
-    use_is_due: bool  # whether this use is to be noted
+    use_is_due: bool  # the last use in the database is older than USE_NOTED_EVERY
 
 
+# `last_used_at` is written once in this time: else each request would be a write.
 USE_NOTED_EVERY = timedelta(minutes=1)
 _use_is_due = or_(
     AccessToken.last_used_at.is_(None), AccessToken.last_used_at <= DatabaseNow(-USE_NOTED_EVERY)
@@ -101,42 +102,42 @@ delete_expired_tokens = DeleteBatch(
 
 
 async def get_signed_in(connection: Connection, token_hash: bytes) -> SignedInUser | None:
-    """Whose session it is, unless it has expired: the one statement that authenticates."""
+    """Return the person of a session, or None if there is none or it has expired."""
     return await _SIGNED_IN.first(connection, token_hash=token_hash)
 
 
 async def get_token_owner(connection: Connection, token_hash: bytes) -> TokenOwner | None:
-    """Whose token it is, unless it has expired: the one statement that authenticates."""
+    """Return the person of an access token, or None if there is none or it has expired."""
     return await _TOKEN_OWNER.first(connection, token_hash=token_hash)
 
 
 async def note_use(connection: Connection, token_id: int) -> None:
-    """Keep when a token was used, unless that was done within USE_NOTED_EVERY."""
+    """Set `last_used_at` of a token to now, unless it is newer than USE_NOTED_EVERY."""
     await _NOTE_USE.all(connection, token_id=token_id)
 
 
 async def add_session(
     connection: Connection, token_hash: bytes, user_id: int, lifetime: timedelta
 ) -> None:
-    """Keep a session that ends after `lifetime`."""
+    """Add a session that expires after `lifetime`."""
     seconds = lifetime.total_seconds()
     await _ADD_SESSION.all(connection, token_hash=token_hash, owner=user_id, lifetime=seconds)
 
 
 async def delete_oldest_sessions(connection: Connection, user_id: int, kept: int) -> None:
-    """End those of this person's sessions that are older than the newest `kept`."""
+    """Delete this person's sessions except the newest `kept`."""
     await _DELETE_OLDEST_SESSIONS.all(connection, owner=user_id, kept=kept)
 
 
 async def replace_token_hash(
     connection: Connection, user_id: int, session_id: int, token_hash: bytes
 ) -> tuple[datetime, datetime] | None:
-    """Give a session another token; returns when it began and when it ends, or None."""
+    """Give a session another token. Return its start and its end, or None if it is gone."""
     return await _REPLACE_TOKEN_HASH.first(
         connection, owner=user_id, session_id=session_id, new_token_hash=token_hash
     )
 
 
 async def delete_session(connection: Connection, token_hash: bytes) -> None:
-    """End one session."""
+    """Delete one session."""
     await _DELETE_SESSION.all(connection, token_hash=token_hash)

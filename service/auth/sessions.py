@@ -1,4 +1,4 @@
-"""Beginning and ending a session: its row, and its cookie on the answer."""
+"""Begin, renew and end a session: its row, and its cookie on the answer."""
 
 from datetime import timedelta
 
@@ -9,19 +9,20 @@ from service.models import utc_now
 from service.security.tokens import hash_token, new_token
 from service.web.credentials import delete_session_cookie, session_token, set_session_cookie
 
-# From signing in, however busy the session is. A day with the browser open; with "remember me"
-# what NIST 800-63B allows at most for a single factor.
+# Both count from the sign-in, and use of the session does not extend them. 30 days, for "remember
+# me", is the longest time that NIST SP 800-63B allows for one factor (AAL1).
 SESSION_LIFETIME = timedelta(hours=24)
 REMEMBERED_LIFETIME = timedelta(days=30)
-# Of one person: a right password is not counted by any limit, and each one makes a session. A
-# script that signs in every minute of a day, and never out, makes 1,440.
+# Of one person. No limit counts a right password, and each one adds a session. A script that signs
+# in every minute and never signs out has 1,440 sessions of a day.
 MAX_SESSIONS = 10_000
 
 
 async def sign_in(connection: Connection, user_id: int, *, remember: bool = False) -> None:
-    """Begin a new session; the one that this browser had before ends (a planted one too).
+    """Begin a session, and end the session whose cookie this request carries.
 
-    The cookie is set on this request's answer; the caller's transaction keeps the row.
+    So a cookie that an attacker put into the browser is worth nothing afterwards. The row is
+    written in the transaction of `connection`, the cookie is set on this request's answer.
     """
     await _end_current(connection)
     token = new_token()
@@ -33,9 +34,9 @@ async def sign_in(connection: Connection, user_id: int, *, remember: bool = Fals
 
 
 async def renew_session(connection: Connection, user_id: int, session_id: int) -> None:
-    """Give this browser's session another token, so that nobody else who has the old one stays.
+    """Give this browser's session another token, so that a stolen copy of the old one is refused.
 
-    Raises NotAuthenticatedError where it has ended meanwhile.
+    Raises NotAuthenticatedError if the session has ended.
     """
     token = new_token()
     times = await queries.replace_token_hash(connection, user_id, session_id, hash_token(token))
@@ -47,7 +48,7 @@ async def renew_session(connection: Connection, user_id: int, session_id: int) -
 
 
 async def sign_out(connection: Connection) -> None:
-    """End this browser's session on the server, and have it forget the cookie."""
+    """Delete this browser's session and its cookie."""
     await _end_current(connection)
     delete_session_cookie()
 

@@ -1,4 +1,4 @@
-"""Access tokens as requests carry them."""
+"""Authenticate requests that carry an access token."""
 
 import logging
 
@@ -15,7 +15,10 @@ from service.security.tokens import hash_token, is_access_token
 async def get_token_owner(
     connection: Connection, token: str, app: Quart | None = None
 ) -> TokenOwner | None:
-    """Whose token it is, unless it has expired or was revoked."""
+    """Return the person of an access token, or None if the token is not valid.
+
+    Notes the use of the token in a background task of `app`, by default of the current application.
+    """
     if not is_access_token(token):
         return None
     owner = await queries.get_token_owner(connection, hash_token(token))
@@ -25,9 +28,9 @@ async def get_token_owner(
 
 
 async def _note_use(token_id: int) -> None:
-    """Beside the request, which must not wait or fail for it."""
+    """Write the time of the use. In a background task: no request waits for it or fails with it."""
     try:
         async with db.read() as connection:
             await queries.note_use(connection, token_id)
     except DatabaseUnavailableError:
-        logging.getLogger(__name__).warning("the use of a token could not be noted")
+        logging.getLogger(__name__).warning("cannot note the use of a token")

@@ -1,1 +1,1 @@
-"""The books on somebody's list: rules, statements, forms and pages."""
+"""The list of books: rules, statements, shapes of input and pages."""

@@ -1,4 +1,4 @@
-"""The shape of a book as people and programs send it."""
+"""The shape of a book as pages and programs send it."""
 
 from typing import Annotated, ClassVar
 
@@ -7,15 +7,15 @@ from msgspec import Meta
 from service.models import AUTHOR_MAX_LENGTH, RATING_MAX, RATING_MIN, TITLE_MAX_LENGTH
 from service.shapes import Shape, visible
 
-# Lengths count code points; something must be there that shows. Nothing is trimmed or normalised:
-# a title is looked at, kept and shown exactly as it was typed.
+# Lengths are in code points. A text needs a visible character. Nothing is trimmed or normalised: a
+# title is checked, stored and shown exactly as it was typed.
 Title = Annotated[str, visible(TITLE_MAX_LENGTH)]
 Author = Annotated[str, visible(AUTHOR_MAX_LENGTH)]
 Rating = Annotated[int, Meta(ge=RATING_MIN, le=RATING_MAX)]
 
 
 class BookInput(Shape, frozen=True, kw_only=True):
-    """A book to be added, or what an edited one becomes."""
+    """The values of a new book, or all values of an edited one."""
 
     public_name: ClassVar = "BookInput"
     public_description: ClassVar = "A book to be added, or what an edited one becomes."

@@ -1,4 +1,4 @@
-"""Statements about books; each names the owner, so that nobody reaches another's."""
+"""Statements about books. Each has the owner in its WHERE, so that nobody reaches others' books."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -26,11 +26,11 @@ from service.db.statements import Connection, Statement, scalar
 from service.models import Book, DatabaseNow, User
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
-Place = tuple[int] | tuple[str, int]  # what stands in the columns that the list is sorted by
+Place = tuple[int] | tuple[str, int]  # the values of a book in the columns of an order
 
 
 class BookRow(Struct, frozen=True):
-    """A book as it is kept."""
+    """A book as it is stored."""
 
     id: int
     title: str
@@ -62,7 +62,7 @@ _counted = (
 
 
 class _List:
-    """The statements of one order: from its beginning, and on from a place."""
+    """The statements of one order: from the start of the list, and after a place."""
 
     def __init__(self, *columns: Any, descending: bool) -> None:
         self.names = tuple(column.key for column in columns)
@@ -70,10 +70,10 @@ class _List:
             bindparam(f"place_{name}", type_=c.type)
             for name, c in zip(self.names, columns, strict=True)
         ]
-        # PostgreSQL leaves a column out of the order where an equals sign makes it constant. The
-        # primary key has the order of ids as well; for a person who has much of the table the
-        # planner would take it, and read everybody's books. Bounds on both sides keep the owner in
-        # the order, which only this list's own index has.
+        # The owner has two bounds instead of an equals sign. With `user_id = …`, PostgreSQL drops
+        # the column from ORDER BY, because it is constant. Then the primary key has the wanted
+        # order, too: for an owner of many books the planner would scan it, and read the books of
+        # all people. With bounds the owner stays in the order, which only the list's index has.
         order = [
             column.desc() if descending else column.asc() for column in (Book.user_id, *columns)
         ]
@@ -89,7 +89,10 @@ class _List:
         self.counted_after = self._counted(after, descending=descending)
 
     def _counted(self, part: Any, *, descending: bool) -> Statement[tuple[int, BookRow | None]]:
-        """The same with the number of all books before each; one row without a book for none."""
+        """Return the statement with the number of all books before each book.
+
+        If the part is empty, it returns one row without a book.
+        """
         books = part.subquery("part")
         order = [books.c[name].desc() if descending else books.c[name] for name in self.names]
         both = select(_counted.c.count, *books.c).select_from(_counted.outerjoin(books, true()))
@@ -117,7 +120,7 @@ def _count_and_book(count: int, *columns: Any) -> tuple[int, BookRow | None]:
     return count, None if columns[0] is None else BookRow(*columns)
 
 
-# Ids are given in the order of adding. Each order has an index that serves it.
+# Ids grow in the order of adding, so they stand for the time. Each order has its own index.
 _LISTS: Mapping[Order, _List] = {
     "-created_at": _List(Book.id, descending=True),
     "created_at": _List(Book.id, descending=False),
@@ -127,7 +130,7 @@ _LISTS: Mapping[Order, _List] = {
 
 
 class Page(NamedTuple):
-    """Part of a list: the books, newest first, and whether there are newer and older ones."""
+    """A page of a list, newest first. `newer` and `older` say whether there are other books."""
 
     books: Sequence[BookRow]
     newer: bool
@@ -142,10 +145,10 @@ async def list_books(
     after: int | None = None,
     before: int | None = None,
 ) -> Page:
-    """The newest `size` books, or those next to a place: `after` it older, `before` it newer.
+    """Return the newest `size` books, or the next older ones `after` an id, or newer ones `before`.
 
-    A place is a book's id; the book itself need not be there any more. One statement, that
-    reads one row more than it gives to know whether there are others.
+    The book with that id may be deleted. The one statement reads a row more than the page has, to
+    find out whether there are others.
     """
     count = size + 1
     if before is not None:
@@ -159,24 +162,27 @@ async def list_books(
 async def list_books_in_order(
     connection: Connection, owner: int, order: Order, place: Place | None, count: int
 ) -> list[BookRow]:
-    """The first `count` books in an order, or those after a place in it."""
+    """Return the first `count` books in an order, or the first `count` after a place in it."""
     return await _LISTS[order].rows(connection, owner, place, count)
 
 
 async def count_and_list_books(
     connection: Connection, owner: int, order: Order, place: Place | None, count: int
 ) -> tuple[int, list[BookRow]]:
-    """The same, and how many books there are in all: takes the longer, the more there are."""
+    """Return the number of all books, and the books of `list_books_in_order`.
+
+    The time grows with the number of books.
+    """
     return await _LISTS[order].count_and_rows(connection, owner, place, count)
 
 
 def place_of(book: BookRow, order: Order) -> Place:
-    """Where a book stands in an order."""
+    """Return the place of a book in an order."""
     return (book.title, book.id) if order in ("title", "-title") else (book.id,)
 
 
 async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow | None:
-    """One book of this owner, or None."""
+    """Return one book of this owner, or None."""
     return await _ONE.first(connection, owner=owner, book_id=book_id)
 
 
@@ -211,7 +217,7 @@ _ADD = Statement(
 _title = bindparam("title", type_=Book.title.type)
 _author = bindparam("author", type_=Book.author.type)
 _rating = bindparam("rating", type_=Book.rating.type)
-# PostgreSQL alone has UPDATE in WITH. The update comes first and locks the owner's row.
+# SQLite has no UPDATE in WITH. The update runs first and locks the row of the owner.
 _revision = (
     update(User)
     .where(User.id == bindparam("owner"), User.books_revision < bindparam("last_version"))
@@ -274,15 +280,16 @@ def _delete(*, of_versions: bool) -> Statement[str]:
 
 
 async def next_version(connection: Connection, owner: int) -> int | None:
-    """The number of the owner's next change; None where the account is gone.
+    """Return the number of the owner's next change, or None if the account is gone.
 
-    Until the transaction ends, the owner's other changes wait: the list has one order of changes.
+    Locks the row of the owner until the transaction ends. So the owner's other changes wait, and
+    their numbers have the order of their commits.
     """
     return await _NEXT_VERSION.first(connection, owner=owner)
 
 
 async def count_books(connection: Connection, owner: int, at_most: int) -> int:
-    """How many books this owner has; what is above `at_most` is not counted."""
+    """Return the number of this owner's books. Stops counting at `at_most`."""
     return await _COUNT.one(connection, owner=owner, at_most=at_most)
 
 
@@ -298,7 +305,8 @@ async def add_book_at_once(
 ) -> BookRow | None:
     """Add a book in one statement, which needs no transaction around it. PostgreSQL only.
 
-    None where the account is gone, or where its list has had `last_version` changes.
+    Returns None and adds nothing if the account is gone, or if the number of this change would be
+    above `last_version`.
     """
     return await _ADD_AT_ONCE.first(connection, owner=owner, last_version=last_version, **values)
 
@@ -311,7 +319,11 @@ async def edit_book(
     version: int,
     versions: Collection[int] | None,
 ) -> BookRow | None:
-    """Give a book of this owner new values; None where there is none of these versions."""
+    """Give a book of this owner new values.
+
+    Returns None if there is no such book, or if its version is not one of `versions`. With None
+    every version will do.
+    """
     given: dict[str, object] = {f"new_{name}": value for name, value in values.items()}
     if versions is not None:
         given["versions"] = list(versions)
@@ -324,7 +336,11 @@ async def edit_book(
 async def delete_book(
     connection: Connection, owner: int, book_id: int, versions: Collection[int] | None
 ) -> str | None:
-    """Delete a book of this owner; returns its title, or None where there is none of these."""
+    """Delete a book of this owner and return its title.
+
+    Returns None if there is no such book, or if its version is not one of `versions`. With None
+    every version will do.
+    """
     given = {} if versions is None else {"versions": list(versions)}
     statement = _delete(of_versions=versions is not None)
     return await statement.first(connection, owner=owner, book_id=book_id, **given)

@@ -19,7 +19,7 @@ from service.web.routing import is_id
 from service.web.submissions import Submission
 
 PAGE_SIZE = 25
-PROBLEM = "Error with book data submitted!"
+HEADING = "Error with book data submitted!"
 
 blueprint = Blueprint("books", __name__, url_prefix="/books")
 
@@ -31,7 +31,9 @@ async def list_books(user: SignedInUser, connection: Connection) -> Response:
     """Show a page of the list, newest first."""
     after, before = _place("after"), _place("before")
     if after is not None and before is not None:
-        raise InvalidInputError(FieldError("after", "Go on after a place or before one.", "both"))
+        raise InvalidInputError(
+            FieldError("after", "Use `after` or `before` in the address, not both.", "both")
+        )
     page = await queries.list_books(connection, user.id, size=PAGE_SIZE, after=after, before=before)
     books = page.books
     return pages.render(
@@ -56,12 +58,12 @@ async def add_book_form(user: SignedInUser) -> Response:
 @login_required
 @per_user(WRITES_PER_USER)
 async def add_book(user: SignedInUser) -> Response:
-    """Put a book on the list. The same form, sent again, adds no other one."""
+    """Add a book to the list. The same form, sent again, adds no other book."""
     texts = await request.form
     try:
         book = check_text(BookInput, texts, prefix="book_")
     except InvalidInputError as error:
-        return _form_page("books/add.html", Form.refused(texts, error, PROBLEM), status=422)
+        return _form_page("books/add.html", Form.refused(texts, error, HEADING), status=422)
     submission = Submission.of(user.id, texts, book)
     try:
         await _add_once(user.id, book, submission)
@@ -74,7 +76,7 @@ async def add_book(user: SignedInUser) -> Response:
             )
             return pages.redirect("/books/")
     except TooManyBooksError as error:
-        return _form_page("books/add.html", Form(texts, problem=str(error)), status=409)
+        return _form_page("books/add.html", Form(texts, heading=str(error)), status=409)
     await flash(pages.sentence("Added new book ({})!", book.title), "success")
     return pages.redirect("/books/")
 
@@ -93,7 +95,7 @@ async def _add_once(owner: int, book: BookInput, submission: Submission) -> None
 @login_required_to_read
 @unlimited("reads one row")
 async def edit_book_form(user: SignedInUser, connection: Connection, book_id: int) -> Response:
-    """Show a book's present values."""
+    """Show the form with a book's present values."""
     book = await rules.get_book(connection, user.id, book_id)
     values = {"title": book.title, "author": book.author, "rating": book.rating or ""}
     form = Form({f"book_{name}": value for name, value in values.items()})
@@ -104,9 +106,10 @@ async def edit_book_form(user: SignedInUser, connection: Connection, book_id: in
 @login_required
 @per_user(WRITES_PER_USER)
 async def edit_book(user: SignedInUser, book_id: int) -> Response:
-    """Give a book new values; the form is checked like a new book's.
+    """Give a book new values. The form is checked like the form of a new book.
 
-    Where it was changed since the form was shown, both texts are shown, and the person decides.
+    If the book was changed since the form was shown, nothing is saved. The page shows the values
+    of the list and of the form, and the person decides.
     """
     texts = await request.form
     version = texts.get("version", "")
@@ -115,7 +118,7 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
     except InvalidInputError as error:
         async with db.read() as connection:
             await rules.get_book(connection, user.id, book_id)
-        form = Form.refused(texts, error, PROBLEM)
+        form = Form.refused(texts, error, HEADING)
         return _form_page("books/edit.html", form, 422, book_id=book_id, version=version)
     values = msgspec.structs.asdict(book)
     try:
@@ -124,20 +127,20 @@ async def edit_book(user: SignedInUser, book_id: int) -> Response:
     except BookChangedError:
         async with db.read() as connection:
             now = await rules.get_book(connection, user.id, book_id)
-        if values == {name: getattr(now, name) for name in values}:  # as after a double click
-            return await _tell_of_update(book)
-        form = Form(texts, problem="This book was changed meanwhile, so nothing was saved yet")
+        if values == {name: getattr(now, name) for name in values}:  # after a double click, say
+            return await _confirm_update(book)
+        form = Form(texts, heading="This book was changed meanwhile, so nothing was saved yet")
         return _form_page(
             "books/edit.html", form, 409, book_id=book_id, version=now.version, now=now
         )
-    return await _tell_of_update(book)
+    return await _confirm_update(book)
 
 
 @blueprint.get("/<id:book_id>/delete")
 @login_required_to_read
 @unlimited("reads one row")
 async def delete_book_form(user: SignedInUser, connection: Connection, book_id: int) -> Response:
-    """Ask before deleting: a link must not do it."""
+    """Show the form that deletes a book. A GET must not delete: another site can link to it."""
     book = await rules.get_book(connection, user.id, book_id)
     return pages.render("books/delete.html", section="books", book=book)
 
@@ -146,15 +149,15 @@ async def delete_book_form(user: SignedInUser, connection: Connection, book_id: 
 @login_required
 @per_user(WRITES_PER_USER)
 async def delete_book(user: SignedInUser, book_id: int) -> Response:
-    """Take a book off the list."""
+    """Delete a book from the list."""
     async with db.transaction() as connection:
         title = await rules.delete_book(connection, user.id, book_id)
-    told = visible_or(title, "no visible title")
-    await flash(pages.sentence("Book ({}) was deleted!", told), "success")
+    shown = visible_or(title, "no visible title")
+    await flash(pages.sentence("Book ({}) was deleted!", shown), "success")
     return pages.redirect("/books/")
 
 
-async def _tell_of_update(book: BookInput) -> Response:
+async def _confirm_update(book: BookInput) -> Response:
     await flash(pages.sentence("Book ({}) was updated!", book.title), "success")
     return pages.redirect("/books/")
 
@@ -165,14 +168,17 @@ async def _is_there(owner: int, book_id: int) -> bool:
 
 
 def _versions(text: str) -> set[int] | None:
-    """The version that a form was made for. Scripts that post forms need not know of it."""
+    """Return the version that the form showed. None, for every version, if a script sends none.
+
+    A text that is no version returns an empty set: then the book counts as changed.
+    """
     if not text:
         return None
     return {int(text)} if is_id(text) or text == "0" else set()
 
 
 def _place(name: str) -> int | None:
-    """The id after or before which a page begins. Raises InvalidInputError."""
+    """Return the book id in a query parameter, or None. Raises InvalidInputError."""
     text = request.args.get(name)
     if text is None:
         return None

@@ -1,7 +1,7 @@
-"""The rules of somebody's books: another person's is the same as none.
+"""The rules of books. For every rule, a book of another owner does not exist.
 
-Every change gets the next number of its owner's list, which is the book's version from then on:
-see `service.models`. Where the caller names `versions`, a book of another one is left alone.
+The changes of a list are numbered. A changed book gets the number of its change as its version:
+see `service.models`. If a caller gives `versions`, a book with another version is not changed.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,13 +21,13 @@ from service.exceptions import (
     NotFoundError,
 )
 
-MAX_BOOKS = 100_000  # of one person; the largest libraries of people have a tenth of it
-COUNTED_EVERY = 1.0  # seconds; rows that came past this module are seen after it
-_MAX_ROOMS = 10_000
+MAX_BOOKS = 100_000  # of one owner; the largest private libraries have a tenth of that
+COUNTED_EVERY = 1.0  # seconds; rows that bypass this module are noticed after this time
+_MAX_ROOMS = 10_000  # owners; bounds the memory
 
 
 class BookNotFoundError(NotFoundError):
-    """This person has no such book."""
+    """The book does not exist, or belongs to another person."""
 
     code = "BOOK_NOT_FOUND"
     public_description = "This person has no such book."
@@ -37,7 +37,7 @@ class BookNotFoundError(NotFoundError):
 
 
 class BookChangedError(ChangedMeanwhileError):
-    """The book is not of the version that the caller has seen."""
+    """The book has another version than the caller has seen."""
 
     code = "BOOK_CHANGED"
     public_description = "The book is not of the version that the caller has seen."
@@ -47,7 +47,7 @@ class BookChangedError(ChangedMeanwhileError):
 
 
 class TooManyBooksError(ConflictError):
-    """There are as many books on this list as anybody may have."""
+    """The list already has MAX_BOOKS books."""
 
     code = "TOO_MANY_BOOKS"
     public_description = "There are as many books on this list as anybody may have."
@@ -60,17 +60,17 @@ class TooManyBooksError(ConflictError):
 
 
 class _Room(NamedTuple):
-    """That a list has room for more, as it was counted at a time."""
+    """The room of a list, after a count of its books."""
 
-    counted_at: float
-    last_version: int  # up to this one not even a book for each change can fill the list
+    counted_at: float  # monotonic seconds
+    last_version: int  # up to this change the list has room, even if every change adds a book
 
 
 _rooms: dict[int, _Room] = {}  # by owner
 
 
 async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow:
-    """One book of this owner. Raises BookNotFoundError."""
+    """Return one book of this owner. Raises BookNotFoundError."""
     book = await queries.get_book(connection, owner, book_id)
     if book is None:
         raise BookNotFoundError
@@ -78,7 +78,7 @@ async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow:
 
 
 async def add_book(connection: Connection, owner: int, book: BookInput) -> BookRow:
-    """Put a book on somebody's list, in a transaction. Raises TooManyBooksError."""
+    """Add a book to a list, in a transaction. Raises TooManyBooksError and AccountDeletedError."""
     if (added := await add_book_at_once(connection, owner, book)) is not None:
         return added
     version = await _next_version(connection, owner)
@@ -87,10 +87,10 @@ async def add_book(connection: Connection, owner: int, book: BookInput) -> BookR
 
 
 async def add_book_at_once(connection: Connection, owner: int, book: BookInput) -> BookRow | None:
-    """Put a book on somebody's list in one round trip, on a connection without a transaction.
+    """Add a book to a list in one round trip, on a connection without a transaction.
 
-    None where that is not possible, and nothing is done: on SQLite, and where the list may be full.
-    `add_book` then does it or says why not.
+    Returns None and adds nothing on SQLite, and if the list may be full. Then call `add_book`,
+    which adds the book or refuses.
     """
     room = _known_room(owner)
     if room is None or connection.dialect != "postgresql":
@@ -106,7 +106,10 @@ async def edit_book(
     values: Mapping[str, object],
     versions: Collection[int] | None = None,
 ) -> BookRow:
-    """Give some or all fields new values. Raises BookNotFoundError and BookChangedError."""
+    """Give some or all fields of a book new values.
+
+    Raises BookNotFoundError, BookChangedError and AccountDeletedError.
+    """
     version = await _next_version(connection, owner)
     book = await queries.edit_book(connection, owner, book_id, values, version, versions)
     if book is None:
@@ -117,9 +120,9 @@ async def edit_book(
 async def delete_book(
     connection: Connection, owner: int, book_id: int, versions: Collection[int] | None = None
 ) -> str:
-    """Take a book off the list; returns its title.
+    """Delete a book from a list. Return its title.
 
-    Raises BookNotFoundError and BookChangedError.
+    Raises BookNotFoundError, BookChangedError and AccountDeletedError.
     """
     await _next_version(connection, owner)
     title = await queries.delete_book(connection, owner, book_id, versions)
@@ -136,11 +139,11 @@ async def _next_version(connection: Connection, owner: int) -> int:
 
 
 async def _require_room(connection: Connection, owner: int, version: int) -> None:
-    """Counting 100,000 books takes longer than adding one, so it is done once in COUNTED_EVERY.
+    """Raise TooManyBooksError if the list is full.
 
-    In between, the number of changes since then tells how many books there are at most. Whoever
-    has the version has the list to themselves until the transaction ends, so that what is counted
-    stays true.
+    Counting 100,000 books takes longer than adding one, so the books are counted once in
+    COUNTED_EVERY. In between, the number of changes since the count bounds the number of books.
+    `_next_version` has locked the list until the transaction ends, so the count stays right.
     """
     room = _known_room(owner)
     if room and version <= room.last_version:
@@ -155,7 +158,7 @@ async def _require_room(connection: Connection, owner: int, version: int) -> Non
 
 
 def forget_room(owner: int) -> None:
-    """Count again before the next book: changes that were counted with are undone."""
+    """Forget the count of a list, because counted changes are rolled back. The next add counts."""
     _rooms.pop(owner, None)
 
 

@@ -1,4 +1,4 @@
-"""Pages of access tokens: the list with its form, the one just made, and revoking."""
+"""Pages of access tokens: the list with the form for a new one, the new token, revoking."""
 
 from quart import Blueprint, Response, flash, request
 
@@ -18,8 +18,8 @@ from service.users.verification import CONFIRMATION_LIMITS, confirmed
 from service.web import pages
 from service.web.submissions import Submission
 
-PROBLEM = "The token was not made"
-# What a token may do, in a few words and in a sentence.
+HEADING = "The token was not made"
+# Each scope in a few words, and in a sentence.
 SCOPE_WORDS: dict[Scope, tuple[str, str]] = {
     "books:read": ("Read your books", "It can see every book on your list."),
     "books:write": ("Change your books", "It can add, edit and delete books."),
@@ -41,7 +41,7 @@ blueprint = Blueprint("tokens", __name__, url_prefix="/profile/tokens")
 @login_required_to_read
 @unlimited("two statements, at most 100 rows")
 async def list_tokens(user: SignedInUser, connection: Connection) -> Response:
-    """Show the tokens that can be used, and a form to make one."""
+    """Show the tokens that have not expired, and the form for a new one."""
     found = await tokens.list_tokens(connection, user.id)
     form = Form({"scopes": ["books:read"], "days": "90"})
     return _page(
@@ -57,7 +57,10 @@ async def list_tokens(user: SignedInUser, connection: Connection) -> Response:
 @login_required
 @limited_inside(*CONFIRMATION_LIMITS)
 async def make_token(user: SignedInUser) -> Response:
-    """Make a token for whoever proves again who they are; its text is in this answer alone."""
+    """Make a token for a person who enters the password again. Only this answer shows its text.
+
+    The same form, sent again, makes no other token.
+    """
     texts = await request.form
     values = {**texts.to_dict(), "scopes": texts.getlist("scopes")}
     try:
@@ -72,14 +75,14 @@ async def make_token(user: SignedInUser) -> Response:
             made = await tokens.make_token(connection, user.id, wanted.wish)
             await submission.keep(connection, made.row.id)
     except InvalidInputError as error:
-        return _form_page(Form.refused(values, error, PROBLEM), 422)
+        return _form_page(Form.refused(values, error, HEADING), 422)
     except WrongCredentialsError:
         errors = {"password": "This is not the password of your account."}
-        return _form_page(Form(values, errors, PROBLEM), 401)
+        return _form_page(Form(values, errors, HEADING), 401)
     except TooManyTokensError as error:
-        return _form_page(Form(values, problem=str(error)), 409)
+        return _form_page(Form(values, heading=str(error)), 409)
     except SentBeforeError as before:
-        await flash(await _words_for_repeat(user.id, before.made), "info")
+        await flash(await _repeat_message(user.id, before.made), "info")
         return pages.redirect("/profile/tokens")
     return _page("users/token_made.html", 201, text=made.text, token=made.row)
 
@@ -88,7 +91,7 @@ async def make_token(user: SignedInUser) -> Response:
 @login_required_to_read
 @unlimited("reads one row")
 async def revoke_token_form(user: SignedInUser, connection: Connection, token_id: int) -> Response:
-    """Ask before revoking: a link must not do it."""
+    """Show the form that revokes a token. A GET must not revoke: another site can link to it."""
     token = await tokens.get_token(connection, user.id, token_id)
     return _page("users/token_revoke.html", token=token)
 
@@ -97,16 +100,16 @@ async def revoke_token_form(user: SignedInUser, connection: Connection, token_id
 @login_required
 @per_user(REVOCATIONS)
 async def revoke_token(user: SignedInUser, token_id: int) -> Response:
-    """End a token at once."""
+    """Delete a token. It is refused from the next request on."""
     async with db.transaction() as connection:
         name = await tokens.revoke_token(connection, user.id, token_id)
-    told = visible_or(name, "no visible name")
-    await flash(pages.sentence("Token ({}) was revoked!", told), "success")
+    shown = visible_or(name, "no visible name")
+    await flash(pages.sentence("Token ({}) was revoked!", shown), "success")
     return pages.redirect("/profile/tokens")
 
 
-async def _words_for_repeat(owner: int, token_id: int) -> str:
-    """The token's text cannot be shown again: nobody knows it any more."""
+async def _repeat_message(owner: int, token_id: int) -> str:
+    """Return the message for a form that was sent twice. The token's text is not stored."""
     try:
         async with db.read() as connection:
             await tokens.get_token(connection, owner, token_id)

@@ -1,4 +1,4 @@
-"""The rules of access tokens: what programs sign in with in a person's name."""
+"""The rules of access tokens, with which programs sign in for a person."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from service.users import queries
 from service.users.forms import SCOPES, TokenWish
 from service.users.queries import TokenRow
 
-MAX_TOKENS = 100  # of one person
+MAX_TOKENS = 100  # of one owner
 
 
 class TokenNotFoundError(NotFoundError):
-    """This person has no such token."""
+    """The token does not exist, has expired, or belongs to another person."""
 
     code = "TOKEN_NOT_FOUND"
     public_description = "This person has no such token."
@@ -24,7 +24,7 @@ class TokenNotFoundError(NotFoundError):
 
 
 class TooManyTokensError(ConflictError):
-    """This person has as many tokens as anybody may have."""
+    """The owner already has MAX_TOKENS tokens."""
 
     code = "TOO_MANY_TOKENS"
     public_description = "This person has as many tokens as anybody may have."
@@ -34,14 +34,17 @@ class TooManyTokensError(ConflictError):
 
 
 class NewToken(NamedTuple):
-    """A token just made: the only moment in which its text is known."""
+    """A new token with its text, which is not stored: only the database row has its hash."""
 
     text: str
     row: TokenRow
 
 
 async def make_token(connection: Connection, owner: int, wish: TokenWish) -> NewToken:
-    """Make a token. Raises TooManyTokensError."""
+    """Make a token. Raises TooManyTokensError.
+
+    `users.verification` has locked the account: two calls cannot exceed MAX_TOKENS together.
+    """
     if await queries.count_tokens(connection, owner) >= MAX_TOKENS:
         raise TooManyTokensError
     text = new_access_token()
@@ -57,12 +60,12 @@ async def make_token(connection: Connection, owner: int, wish: TokenWish) -> New
 
 
 async def list_tokens(connection: Connection, owner: int) -> Sequence[TokenRow]:
-    """Somebody's tokens that can be used, newest first; as many as MAX_TOKENS at most."""
+    """Return the owner's tokens that have not expired, newest first."""
     return await queries.list_tokens(connection, owner)
 
 
 async def get_token(connection: Connection, owner: int, token_id: int) -> TokenRow:
-    """One token of this person. Raises TokenNotFoundError."""
+    """Return one token of this owner. Raises TokenNotFoundError."""
     token = await queries.get_token(connection, owner, token_id)
     if token is None:
         raise TokenNotFoundError
@@ -70,7 +73,7 @@ async def get_token(connection: Connection, owner: int, token_id: int) -> TokenR
 
 
 async def revoke_token(connection: Connection, owner: int, token_id: int) -> str:
-    """End a token at once; returns its name. Raises TokenNotFoundError."""
+    """Delete a token and return its name. Raises TokenNotFoundError."""
     name = await queries.delete_token(connection, owner, token_id)
     if name is None:
         raise TokenNotFoundError

@@ -1,4 +1,4 @@
-"""The rules of accounts: who may register, and who is who."""
+"""The rules of accounts: registering, finding, verifying and changing an account."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from service.users.queries import Account, UserRow
 
 
 class EmailTakenError(ConflictError):
-    """There is an account with this e-mail address already."""
+    """Another account has this e-mail address."""
 
     code = "EMAIL_TAKEN"
     public_description = "There is an account with this e-mail address already."
@@ -32,7 +32,7 @@ class EmailTakenError(ConflictError):
 
 
 class WrongCredentialsError(NotAuthenticatedError):
-    """The address has no account, or another password."""
+    """No account has this address and this password."""
 
     code = "WRONG_CREDENTIALS"
     public_description = "The address has no account, or another password."
@@ -41,7 +41,7 @@ class WrongCredentialsError(NotAuthenticatedError):
         super().__init__("Incorrect login credentials.")
 
 
-_failures = EvenTiming()
+_failures = EvenTiming()  # all failed sign-ins of this process take equally long: decision 6
 
 
 async def check_details(
@@ -51,11 +51,11 @@ async def check_details(
     present_email: str = "",
     min_password_length: int,
 ) -> str:
-    """Check a new address, a new password, or both; returns the address in its canonical form.
+    """Check a new address, a new password, or both. Return the address in its canonical form.
 
-    Without a new address that is the present one. The password must not be made of the address.
-    Raises InvalidInputError about the fields `email` and `password`, both of them where both are
-    wrong.
+    If no new address is given, return `present_email`. The password is also compared with the
+    address: it must not resemble it. Raises one InvalidInputError for all errors in the fields
+    `email` and `password`.
     """
     errors: list[FieldError] = []
     checked = present_email if email is None else email
@@ -66,7 +66,7 @@ async def check_details(
             errors.extend(error.errors)
     if password is not None:
         try:
-            # In a thread: the list of common passwords is unpacked the first time.
+            # In a thread, because the first call unpacks the list of common passwords (20 ms).
             await asyncio.to_thread(
                 check_new_password, password, checked, min_length=min_password_length
             )
@@ -78,16 +78,16 @@ async def check_details(
 
 
 async def register(connection: Connection, email: str, password_hashed: str) -> UserRow:
-    """Add an account with checked details. Raises EmailTakenError.
+    """Add an account whose details `check_details` has checked. Raises EmailTakenError.
 
-    The unique index alone decides whether the address is free.
+    The unique index decides whether the address is free: a SELECT before it would be a race.
     """
     with _email_taken():
         return await queries.add_user(connection, email, password_hashed)
 
 
 async def change_email(connection: Connection, user_id: int, email: str) -> None:
-    """Give an account another address, in its canonical form. Raises EmailTakenError."""
+    """Change the address of an account to `email`, a canonical form. Raises EmailTakenError."""
     with _email_taken():
         await queries.set_email(connection, user_id, email)
 
@@ -95,9 +95,9 @@ async def change_email(connection: Connection, user_id: int, email: str) -> None
 async def change_password(
     connection: Connection, user_id: int, hashed: str, *, kept: int | None = None
 ) -> int:
-    """Give an account another password, which ends its tokens, and its sessions but the one kept.
+    """Change the password of an account, end all its tokens, and its sessions except `kept`.
 
-    Returns how many sessions that ended.
+    Returns the number of sessions that were ended.
     """
     await queries.set_password_hash(connection, user_id, hashed)
     await queries.delete_tokens(connection, user_id)
@@ -115,9 +115,10 @@ def _email_taken() -> Iterator[None]:
 
 
 async def find_account(connection: Connection, typed_email: str) -> Account | None:
-    """The account of an address as somebody typed it, or None.
+    """Return the account of an address as a person typed it, or None.
 
-    An operator's shell passes any bytes on: what is no UTF-8 is nobody's address.
+    A text that the databases cannot store has no account. The command line can pass such a text,
+    because an argument may hold bytes that are not UTF-8.
     """
     if not is_storable(typed_email):
         return None
@@ -125,7 +126,11 @@ async def find_account(connection: Connection, typed_email: str) -> Account | No
 
 
 def fold_email(typed_email: str) -> str:
-    """The canonical form; for what could not register today, the one that old addresses got."""
+    """Return the canonical form of an address.
+
+    An address that could not register today may belong to an old account (decision 8). Those were
+    made lower case if they are ASCII, else left as they are.
+    """
     try:
         return canonical_email(typed_email)
     except InvalidInputError:
@@ -135,9 +140,10 @@ def fold_email(typed_email: str) -> str:
 async def verify(
     account: Account | None, password: str, hasher: PasswordHasher
 ) -> tuple[Account, str | None]:
-    """Check a password; returns the account, and a new hash to keep where its own is outdated.
+    """Check a password. Return the account, and a new hash to store if the old one is outdated.
 
-    Raises WrongCredentialsError, after the same time for every account and for none.
+    Raises WrongCredentialsError. That takes equally long for every account, and for none
+    (decision 6).
     """
     hashed = None if account is None else account.password_hashed
     verdict = await hasher.verify(password, hashed)

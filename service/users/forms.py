@@ -1,4 +1,4 @@
-"""The shapes of what people send about their accounts, and the canonical form of an address."""
+"""The shapes of forms about accounts and tokens, and the canonical form of an address."""
 
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -22,7 +22,10 @@ EMAIL_MESSAGE = (
 
 
 class NewDetails(Shape, frozen=True, kw_only=True):
-    """A new account. What the texts must be is for the rules, which tell of all fields at once."""
+    """The address and password of a new account.
+
+    `accounts.check_details` checks both texts, and reports the errors of all fields together.
+    """
 
     email: str
     password: str
@@ -31,7 +34,7 @@ class NewDetails(Shape, frozen=True, kw_only=True):
 
 
 class Registration(NewDetails, frozen=True, kw_only=True):
-    """The same on a page, where the password is typed twice."""
+    """The form of the registration page: `NewDetails`, with the password typed twice."""
 
     confirm: str
 
@@ -41,12 +44,16 @@ class Registration(NewDetails, frozen=True, kw_only=True):
     }
 
 
-# Looser than for a registration: old accounts keep working.
+# Longer than a new address may be, so that old accounts can still sign in.
 Email = Annotated[str, Meta(min_length=1, max_length=EMAIL_MAX_KEPT_LENGTH)]
 
 
-def _may_be_password(typed: str) -> bool:
-    """Whether an account can have it: by either form, as old passwords were measured as typed."""
+def _has_password_length(typed: str) -> bool:
+    """Return whether a password of an account can have this length.
+
+    Old passwords were measured as typed, new ones are measured in Unicode's form NFKC. Either
+    measure may fit.
+    """
     return len(typed) <= PASSWORD_MAX_LENGTH or not is_too_long(typed, PASSWORD_MAX_LENGTH)
 
 
@@ -55,13 +62,13 @@ Password = Annotated[
     Meta(
         min_length=1,
         max_length=MAX_TYPED * PASSWORD_MAX_LENGTH,
-        extra={"rule": _may_be_password},
+        extra={"rule": _has_password_length},
     ),
 ]
 
 
 class Credentials(Shape, frozen=True, kw_only=True):
-    """What somebody signs in with."""
+    """The address and password of a sign-in."""
 
     email: Email
     password: Password
@@ -88,7 +95,7 @@ NAME_MESSAGE = f"Enter a name of 1 to {TOKEN_NAME_MAX_LENGTH} characters."
 
 
 class TokenWish(Shape, frozen=True, kw_only=True):
-    """An access token as somebody wants it."""
+    """The values of an access token that is to be made. `expires_in` is in seconds."""
 
     name: TokenName
     scopes: TokenScopes = field(default_factory=lambda: ["books:read", "books:write"])
@@ -102,7 +109,7 @@ class TokenWish(Shape, frozen=True, kw_only=True):
 
 
 class TokenForm(Shape, frozen=True, kw_only=True):
-    """The same on a page: a lifetime from a few, and the password of whoever wants it."""
+    """The form of the token page: a choice of lifetimes in days, and the owner's password."""
 
     name: TokenName
     scopes: TokenScopes
@@ -118,15 +125,15 @@ class TokenForm(Shape, frozen=True, kw_only=True):
 
     @property
     def wish(self) -> TokenWish:
-        """What the rules take."""
+        """The values for `tokens.rules.make_token`."""
         return TokenWish(name=self.name, scopes=self.scopes, expires_in=int(self.days) * DAY)
 
 
 def new_email(text: str) -> str:
-    """The canonical form of an address that may register. Raises InvalidInputError.
+    """Return the canonical form of an address that may register. Raises InvalidInputError.
 
-    The bound is of the typed characters, which people can count. In ASCII the address may be
-    longer, up to EMAIL_MAX_KEPT_LENGTH.
+    EMAIL_MAX_LENGTH bounds the characters as typed, which people can count. The canonical form may
+    be longer, because its domain is in ASCII: up to EMAIL_MAX_KEPT_LENGTH.
     """
     if not EMAIL_MIN_LENGTH <= len(text) <= EMAIL_MAX_LENGTH:
         raise InvalidInputError(FieldError("email", EMAIL_MESSAGE, "invalid"))
@@ -134,12 +141,13 @@ def new_email(text: str) -> str:
 
 
 def canonical_email(text: str) -> str:
-    """The one spelling of an address that accounts are kept under: lower case, domain in ASCII.
+    """Return the form in which addresses are stored: lower case, the domain in ASCII.
 
-    The part before the @ must be ASCII: letters that look alike or fold into each other would
-    make two people's addresses one. Raises InvalidInputError about the field `email`.
+    The part before the @ must be ASCII: other letters may look alike or have the same lower case,
+    and then two people's addresses would be one (decision 7). Raises InvalidInputError for the
+    field `email`.
     """
-    # Imported here: it costs a cold start more than the first sign-in.
+    # Imported here: the import would slow down every start, and only the first sign-in needs it.
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -150,9 +158,9 @@ def canonical_email(text: str) -> str:
 
 
 def readable_email(email: str) -> str:
-    """An address with its domain as people write it, in letters of any script.
+    """Return an address with its domain as people write it, in letters of any script.
 
-    One that could not register today stays as it is.
+    An address that could not register today is returned unchanged.
     """
     from email_validator import EmailNotValidError, validate_email
 

@@ -1,4 +1,4 @@
-"""Which passwords an account may have."""
+"""The rules of new passwords."""
 
 import gzip
 from functools import cache
@@ -10,20 +10,22 @@ from service.security.password_text import fold, is_too_long, normalise
 from service.users.forms import readable_email
 
 SERVICE_NAME = "readlog"
-# What must be left of a password without the words that anybody would try for this person.
+# A password without a guessable word, such as the e-mail address, must still have this length.
 MIN_UNGUESSED = 4  # code points
-MIN_WORD = 3  # a shorter word says nothing: "al" is part of too much
+MIN_WORD = 3  # code points; shorter words, such as "al", are part of too many good passwords
 
 
 def check_new_password(password: str, email: str, *, min_length: int) -> None:
-    """Refuse a password of a wrong length (in code points), well known, or made of the address.
+    """Check a new password. Raises InvalidInputError for the field `password`.
 
-    Every rule looks at the form that is kept (NFKC), not at the one that was typed. `email` is the
-    canonical address, or what was typed in place of one.
+    Refused are passwords of a wrong length, common passwords, and passwords that resemble the
+    address or the name of the service. Lengths are in code points. Every rule looks at the
+    normalised form (NFKC), which is the form that is hashed. `email` is the canonical address, or
+    the typed text if that is no valid address.
 
-    Blocks for some 20 ms the first time: the list is unpacked then. Raises InvalidInputError.
+    The first call blocks for about 20 ms, because it unpacks the list of common passwords.
     """
-    if is_too_long(password, PASSWORD_MAX_LENGTH):  # first: it bounds what is normalised
+    if is_too_long(password, PASSWORD_MAX_LENGTH):  # first: bounds the text for `normalise`
         _refuse(f"Enter a password of at most {PASSWORD_MAX_LENGTH} characters.", "too_long")
     if len(normalise(password)) < min_length:
         _refuse(f"Enter a password of at least {min_length} characters.", "too_short")
@@ -36,7 +38,7 @@ def check_new_password(password: str, email: str, *, min_length: int) -> None:
 def _is_guessable(password: str, email: str) -> bool:
     text = fold(password)
     words = {SERVICE_NAME}
-    if len(email) <= EMAIL_MAX_KEPT_LENGTH:  # a longer one is no account's, and is refused itself
+    if len(email) <= EMAIL_MAX_KEPT_LENGTH:  # a longer address is refused anyway
         for spelling in (email, readable_email(email)):
             words |= {spelling, *spelling.split("@")}
     return any(
@@ -47,7 +49,7 @@ def _is_guessable(password: str, email: str) -> bool:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    """Some 50,000, as `fold` makes them; where they come from is said in docs/third-party.md."""
+    """Return about 50,000 passwords in the form of `fold`. Their source: docs/third-party.md."""
     packed = files("service.security").joinpath("common_passwords.txt.gz").read_bytes()
     return frozenset(gzip.decompress(packed).decode().split("\n"))
 

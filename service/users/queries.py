@@ -11,7 +11,7 @@ from service.models import AccessToken, DatabaseNow, LegacyBook, Session, User
 
 
 class Account(NamedTuple):
-    """An account, and what its password is checked against."""
+    """An account with the hash of its password."""
 
     id: int
     email: str
@@ -78,7 +78,7 @@ _SET_PASSWORD_HASH = Statement(
 _SET_EMAIL = Statement(
     update(User).where(User.id == _owner).values(email=bindparam("new_email")), scalar
 )
-# Nothing refers to these rows and they refer to nothing: no cascade reaches them.
+# The table has no foreign keys, so no cascade deletes these rows.
 _DELETE_LEGACY_BOOKS = Statement(delete(LegacyBook).where(LegacyBook.user_id == _owner), scalar)
 _DELETE_USER = Statement(delete(User).where(User.id == _owner), scalar)
 
@@ -139,19 +139,20 @@ _DELETE_TOKENS = Statement(delete(AccessToken).where(AccessToken.user_id == _own
 
 
 async def get_user_by_email(connection: Connection, typed: str, canonical: str) -> Account | None:
-    """The account of an address.
+    """Return the account of an address, or None.
 
-    As it was typed comes first: the Flask application could hold two accounts whose addresses
-    have the same canonical form, and the younger one keeps the spelling that it was made with.
+    An account with the spelling as typed comes first. The Flask application could store two
+    accounts whose addresses have the same canonical form; the younger one keeps its own spelling.
     """
     return await _GET_BY_EMAIL.first(connection, typed=typed, canonical=canonical)
 
 
 async def get_hash_to_change(connection: Connection, user_id: int, *, whole: bool) -> str | None:
-    """The hash of an account's password, which stays what it is until the transaction ends.
+    """Lock the account until the transaction ends. Return its password hash, or None if it is gone.
 
-    None where the account is gone. With `whole` nobody refers to the account meanwhile either,
-    which is needed to change its address: to ask for that later is a deadlock.
+    With `whole`, PostgreSQL locks with FOR UPDATE instead of FOR NO KEY UPDATE: then no other
+    transaction can add rows that refer to the account. A change of the address needs that lock.
+    Take it here, because a later upgrade of the lock can deadlock.
     """
     return await _GET_HASH_TO_CHANGE[whole].first(connection, owner=user_id)
 
@@ -162,30 +163,30 @@ async def add_user(connection: Connection, email: str, password_hashed: str) -> 
 
 
 async def set_password_hash(connection: Connection, user_id: int, password_hashed: str) -> None:
-    """Replace the hash, whatever it was."""
+    """Replace the password hash of an account."""
     await _SET_PASSWORD_HASH.all(connection, owner=user_id, new_hash=password_hashed)
 
 
 async def delete_sessions(connection: Connection, user_id: int, kept: int | None = None) -> int:
-    """Sign an account out everywhere, or but in one session; returns how many that ended."""
+    """End all sessions of an account except `kept`. Return the number of ended sessions."""
     if kept is None:
         return len(await _DELETE_SESSIONS.all(connection, owner=user_id))
     return len(await _DELETE_OTHER_SESSIONS.all(connection, owner=user_id, kept=kept))
 
 
 async def list_sessions(connection: Connection, user_id: int, count: int) -> Sequence[SessionRow]:
-    """The newest sessions that have not expired."""
+    """Return the newest `count` sessions that have not expired, newest first."""
     return await _LIST_SESSIONS.all(connection, owner=user_id, count=count)
 
 
 async def end_session(connection: Connection, user_id: int, session_id: int) -> bool:
-    """End one session of this person; False where there is none."""
+    """End one session of this person. Return False if there is no such session."""
     ended = await _DELETE_SESSION.first(connection, owner=user_id, session_id=session_id)
     return ended is not None
 
 
 async def count_tokens(connection: Connection, user_id: int) -> int:
-    """How many tokens of this person can be used."""
+    """Return the number of this person's tokens that have not expired."""
     return await _COUNT_TOKENS.one(connection, owner=user_id)
 
 
@@ -198,7 +199,7 @@ async def add_token(
     scopes: str,
     lifetime: int,
 ) -> TokenRow:
-    """Keep a token that ends after `lifetime` seconds."""
+    """Add a token that expires after `lifetime` seconds."""
     return await _ADD_TOKEN.one(
         connection,
         owner=user_id,
@@ -210,31 +211,31 @@ async def add_token(
 
 
 async def list_tokens(connection: Connection, user_id: int) -> Sequence[TokenRow]:
-    """The tokens of this person that can be used, newest first; their number is bounded."""
+    """Return this person's tokens that have not expired, newest first, at most 1,000."""
     return await _LIST_TOKENS.all(connection, owner=user_id)
 
 
 async def get_token(connection: Connection, user_id: int, token_id: int) -> TokenRow | None:
-    """A token of this person that can be used, or None."""
+    """Return a token of this person, or None if there is none or it has expired."""
     return await _GET_TOKEN.first(connection, owner=user_id, token_id=token_id)
 
 
 async def delete_token(connection: Connection, user_id: int, token_id: int) -> str | None:
-    """End a token of this person; returns its name, or None where there is none."""
+    """Delete a token of this person. Return its name, or None if there is no valid one."""
     return await _DELETE_TOKEN.first(connection, owner=user_id, token_id=token_id)
 
 
 async def delete_tokens(connection: Connection, user_id: int) -> None:
-    """End every token of this person."""
+    """Delete every token of this person."""
     await _DELETE_TOKENS.all(connection, owner=user_id)
 
 
 async def set_email(connection: Connection, user_id: int, email: str) -> None:
-    """Give an account another address; the unique index decides whether it is free."""
+    """Change the address of an account. The unique index decides whether it is free."""
     await _SET_EMAIL.all(connection, owner=user_id, new_email=email)
 
 
 async def delete_user(connection: Connection, user_id: int) -> None:
-    """Delete an account with all that belongs to it."""
+    """Delete an account and all its rows in other tables."""
     await _DELETE_LEGACY_BOOKS.all(connection, owner=user_id)
     await _DELETE_USER.all(connection, owner=user_id)

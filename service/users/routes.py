@@ -42,7 +42,7 @@ blueprint = Blueprint("users", __name__)
 @public
 @unlimited("reads at most one row")
 async def index() -> Response:
-    """Welcome people; those who are signed in want their list."""
+    """Show the start page, or redirect a signed-in person to their books."""
     if await current_user():
         return pages.redirect("/books/")
     return pages.render("index.html")
@@ -60,12 +60,15 @@ async def register_form() -> Response:
 @public
 @limited_inside(REGISTRATIONS_PER_ADDRESS)
 async def register() -> Response:
-    """Make an account and sign its owner in."""
+    """Add an account and sign its owner in.
+
+    The same form, sent again, adds no other account: see `service.web.submissions`.
+    """
     texts = await request.form
     if (signed_in := await current_user()) is not None:
         if await Submission.of(signed_in.id, texts).made_before() is not None:
             return await _welcome(signed_in.email)
-        return await _tell_signed_in()
+        return await _confirm_signed_in()
     try:
         async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
             wanted = check_text(Registration, texts)
@@ -98,7 +101,7 @@ async def login_form() -> Response:
 @public
 @limited_inside(*LIMITS)
 async def login() -> Response:
-    """Sign somebody in, and go on to where they wanted to be."""
+    """Sign a person in, and redirect to the page that they asked for before."""
     texts = await request.form
     try:
         credentials = check_text(Credentials, texts)
@@ -107,7 +110,7 @@ async def login() -> Response:
         form = Form.refused(texts, error, "You are not signed in yet.")
         return await _login_page(form, status=422)
     except WrongCredentialsError as error:
-        return await _login_page(Form(texts, problem=str(error)), status=401)
+        return await _login_page(Form(texts, heading=str(error)), status=401)
     await flash(pages.sentence("Thank you for logging in, {}!", account.email), "success")
     return pages.redirect(_next(texts) or "/books/")
 
@@ -116,7 +119,7 @@ async def login() -> Response:
 @public
 @unlimited("reads at most one row")
 async def logout_form() -> Response:
-    """Ask before signing out: a link must not do it."""
+    """Show the form that signs out. A GET must not sign out: another site can link to it."""
     if await current_user() is None:
         return pages.redirect("/")
     return pages.render("users/logout.html")
@@ -126,7 +129,7 @@ async def logout_form() -> Response:
 @public
 @unlimited("deletes at most one row, and only with its token")
 async def logout() -> Response:
-    """Sign out; doing it twice is fine."""
+    """End this browser's session, if it has one."""
     async with db.transaction() as connection:
         await sign_out(connection)
     await flash("Goodbye!", "info")
@@ -137,12 +140,12 @@ async def logout() -> Response:
 @login_required
 @unlimited("reads one row")
 async def profile(user: SignedInUser) -> Response:
-    """Show people what is known about them."""
+    """Show the address and the registration date of an account."""
     return pages.render("users/profile.html", section="profile")
 
 
 async def _check(wanted: Registration) -> str:
-    """The address in its canonical form. Raises InvalidInputError about all fields at once."""
+    """Return the canonical address. Raises one InvalidInputError for the errors of all fields."""
     errors: list[FieldError] = []
     email = ""
     try:
@@ -161,16 +164,17 @@ async def _check(wanted: Registration) -> str:
 
 
 async def _sign_in(credentials: Credentials) -> Account:
-    """The one way in by a password. Raises WrongCredentialsError and TooManyRequestsError."""
+    """Begin a session for a right password. Raises WrongCredentialsError, TooManyRequestsError."""
     async with verified(credentials.email, credentials.password) as (connection, account):
         await sign_in(connection, account.id, remember=credentials.remember_me)
     return account
 
 
 async def _sign_in_again(texts: Mapping[str, str]) -> str | None:
-    """Sign in by a registration form that has made this account before; returns its address.
+    """Sign in with a registration form that made its account before. Return the address, or None.
 
-    Only its own key leads here, and then the password is verified and limited as at `/login`.
+    The form's key must be the one that made the account. Then the password is verified and counted
+    as at `/login`.
     """
     try:
         credentials = check_text(Credentials, texts)
@@ -190,16 +194,16 @@ async def _welcome(email: str) -> Response:
 
 
 async def _if_signed_in() -> Response | None:
-    return None if await current_user() is None else await _tell_signed_in()
+    return None if await current_user() is None else await _confirm_signed_in()
 
 
-async def _tell_signed_in() -> Response:
+async def _confirm_signed_in() -> Response:
     await flash("Already logged in!", "info")
     return pages.redirect("/profile")
 
 
 def _next(texts: Mapping[str, str]) -> str | None:
-    """Where to go after signing in, if it is on this site: from the form, else the address."""
+    """Return the page to show after signing in, from the form or the query. None unless local."""
     return local_path(texts.get("next") or request.args.get("next"))
 
 
@@ -215,7 +219,7 @@ def _registration_page(form: Form, status: int = 200) -> Response:
 
 
 async def _login_page(form: Form, status: int = 200) -> Response:
-    await look_up_user(ask_database=True)  # somebody may try another account
+    await look_up_user(ask_database=True)  # the person may be signed in, with another account
     texts = form.values if isinstance(form.values, Mapping) else {}
     return pages.render(
         "users/login.html",

@@ -1,4 +1,4 @@
-"""The rules of sessions as somebody looks after them: the browsers that are signed in."""
+"""The rules by which owners end their sessions."""
 
 from service.db.statements import Connection
 from service.exceptions import NotFoundError
@@ -6,7 +6,7 @@ from service.users import queries
 
 
 class SessionNotFoundError(NotFoundError):
-    """This person has no such session."""
+    """The session does not exist, or belongs to another person."""
 
     code = "SESSION_NOT_FOUND"
     public_description = "This person has no such session."
@@ -16,6 +16,6 @@ class SessionNotFoundError(NotFoundError):
 
 
 async def end_session(connection: Connection, owner: int, session_id: int) -> None:
-    """Sign a browser out at once. Raises SessionNotFoundError."""
+    """End a session of this owner. Raises SessionNotFoundError."""
     if not await queries.end_session(connection, owner, session_id):
         raise SessionNotFoundError

@@ -1,4 +1,4 @@
-"""Somebody proves who they are with a password: limited, bounded, and even in time."""
+"""Verifying a password: rate limited, and equally long for every failure (decision 6)."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,18 +21,20 @@ from service.users.accounts import WrongCredentialsError
 from service.users.queries import Account
 from service.web.context import get_password_hasher
 
-LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # of signing in
-# Of proving it again. A stranger who guesses passwords does not use up what the owner needs (S25).
+LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # of a sign-in
+# Of a signed-in person who confirms an action with the password. They are not the limits of a
+# sign-in: a stranger who guesses passwords must not use up the owner's attempts.
 CONFIRMATION_LIMITS = (CONFIRMATIONS_PER_SESSION, CONFIRMATIONS_PER_USER)
-_ATTEMPTS = 3  # to find the hash as it was when the password was checked
+_ATTEMPTS = 3  # transactions that may find the hash changed since the password was verified
 
 
 @asynccontextmanager
 async def verified(email: str, password: str) -> AsyncIterator[tuple[Connection, Account]]:
-    """A transaction for what these credentials allow, and their account.
+    """Verify credentials, then open a transaction. Yield its connection and the account.
 
-    No connection is held while the password is hashed, and nobody changes it before the transaction
-    ends. Raises WrongCredentialsError and TooManyRequestsError.
+    No connection is lent while the password is hashed. The account is locked until the transaction
+    ends, so that its password stays the verified one. Counts against `LIMITS`. Raises
+    WrongCredentialsError and TooManyRequestsError.
     """
     buckets = (
         LOGIN_PER_ADDRESS.of(client_key()),
@@ -46,9 +48,10 @@ async def verified(email: str, password: str) -> AsyncIterator[tuple[Connection,
 async def confirmed(
     user: SignedInUser | TokenOwner, session_id: int | None, password: str
 ) -> AsyncIterator[tuple[Connection, Account]]:
-    """The same for a person who is signed in, and proves it again.
+    """Verify the password of a signed-in person again, then open a transaction as `verified` does.
 
-    Raises WrongCredentialsError also where the address has become another person's since.
+    Counts against `CONFIRMATION_LIMITS`. Raises WrongCredentialsError and TooManyRequestsError;
+    the first also if the address belongs to another account by now.
     """
     buckets = (
         CONFIRMATIONS_PER_SESSION.of(str(session_id)),
@@ -66,13 +69,13 @@ async def _verified(
 ) -> AsyncIterator[tuple[Connection, Account]]:
     async with counted(*buckets):
         account, new_hash = await _verify(email, password)
-    # Before the work: the password was right whatever becomes of that, and what is done by then
-    # must not be answered with a failure to give back.
+    # Before the work: the password was right, whether the work succeeds or fails. And a failure to
+    # give back after the work would answer a committed change with an error.
     await give_back(*buckets)
     for last in [*[False] * (_ATTEMPTS - 1), True]:
         async with db.transaction() as connection:
             try:
-                await hold(connection, account)
+                await lock_verified(connection, account)
             except WrongCredentialsError:
                 if last:
                     raise
@@ -82,22 +85,22 @@ async def _verified(
                     account = account._replace(password_hashed=new_hash)
                 yield connection, account
                 return
-        # Changed, or only hashed anew by another sign-in: look again.
+        # The password was changed, or another sign-in renewed its hash: verify again.
         account, new_hash = await _verify(email, password)
 
 
 async def _verify(email: str, password: str) -> tuple[Account, str | None]:
-    """The account of these credentials, and a new hash to keep where its own is outdated."""
+    """Return the account of these credentials, and a new hash if the stored one is outdated."""
     async with db.read() as connection:
         found = await accounts.find_account(connection, email)
     return await accounts.verify(found, password, get_password_hasher())
 
 
-async def hold(connection: Connection, account: Account, *, whole: bool = False) -> None:
-    """Keep the password what it was proven to be, until the transaction ends.
+async def lock_verified(connection: Connection, account: Account, *, whole: bool = False) -> None:
+    """Lock an account until the transaction ends, and check that its password is still the same.
 
-    `whole` where the address is to be changed. Raises WrongCredentialsError where the password was
-    changed meanwhile, or the account deleted.
+    Set `whole` if the address will be changed. Raises WrongCredentialsError if the password was
+    changed since it was verified, or the account deleted.
     """
     hashed = await queries.get_hash_to_change(connection, account.id, whole=whole)
     if hashed != account.password_hashed:

@@ -155,15 +155,15 @@ async def test_password_changes_twice(
 ) -> None:
     """Of two at once one is told that it came too late, though both have been let in."""
     both = asyncio.Barrier(2)
-    hold = verification.hold
+    lock_verified = verification.lock_verified
 
-    async def hold_together(connection: Connection, *args: Any, **options: Any) -> None:
+    async def lock_together(connection: Connection, *args: Any, **options: Any) -> None:
         with suppress(TimeoutError):  # SQLite lets one in after the other
             async with asyncio.timeout(1):
                 await both.wait()
-        await hold(connection, *args, **options)
+        await lock_verified(connection, *args, **options)
 
-    monkeypatch.setattr("service.api.users.hold", hold_together)
+    monkeypatch.setattr("service.api.users.lock_verified", lock_together)
     wanted = (NEW, "a third horse battery")
     changes = ({"current_password": PASSWORD, "password": text} for text in wanted)
     found = await asyncio.gather(*(script.patch(ME, change) for change in changes))
