@@ -1,1 +1,1 @@
-"""Each request, whatever its address: its connection, its guards, its page or error."""
+"""The parts of every request: its connection, its guards, its page or its error."""

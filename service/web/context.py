@@ -1,4 +1,4 @@
-"""What the current application holds, with its types: settings, and the password hasher."""
+"""The settings, the password hasher and the warnings of the current application, with types."""
 
 from quart import Quart, current_app
 
@@ -8,7 +8,7 @@ from service.security.passwords import PasswordHasher
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Keep the settings, and a hasher whose threads end with serving."""
+    """Store the settings and the password hasher, and end the hasher's threads after serving."""
     app.extensions["settings"] = settings
     app.testing = settings.config_type == "testing"
     hasher = app.extensions["password_hasher"] = PasswordHasher(settings.web_concurrency)
@@ -19,18 +19,18 @@ def init_app(app: Quart, settings: Settings) -> None:
 
 
 def get_settings() -> Settings:
-    """The current application's settings."""
+    """Return the current application's settings."""
     settings: Settings = current_app.extensions["settings"]
     return settings
 
 
 def get_password_hasher() -> PasswordHasher:
-    """The current application's password hasher."""
+    """Return the current application's password hasher."""
     hasher: PasswordHasher = current_app.extensions["password_hasher"]
     return hasher
 
 
 def get_warnings() -> SeldomWarnings:
-    """The current application's warnings that are not logged for each request."""
+    """Return the current application's log of warnings that must not repeat for each request."""
     warnings: SeldomWarnings = current_app.extensions["warnings"]
     return warnings

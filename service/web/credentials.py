@@ -1,4 +1,4 @@
-"""The proof of who sends a request: the cookie of a session, or an access token."""
+"""The credentials of a request: the cookie of a session, or an access token."""
 
 from quart import after_this_request, request
 from quart.typing import ResponseTypes
@@ -7,28 +7,31 @@ from service.web.context import get_settings
 
 
 def cookie_name() -> str:
-    """Over HTTPS with the prefix that makes browsers refuse it from anybody but this host."""
+    """Return the name of the session cookie.
+
+    Over HTTPS it has the prefix `__Host-`: browsers accept such a cookie from this host only.
+    """
     return "__Host-session" if get_settings().secure_cookies else "readlog-session"
 
 
 def session_token() -> str | None:
-    """The token that this request's cookie carries, whatever it is worth."""
+    """Return the token in this request's cookie, or None. The token may be invalid."""
     return request.cookies.get(cookie_name())
 
 
 def bearer_token() -> str | None:
-    """What stands in the Authorization header after "Bearer"; None where there is no such header.
+    """Return the text after "Bearer" in the Authorization header, or None without such a header.
 
-    Nowhere else: addresses end in logs and histories.
+    A token in the URL does not count, because URLs end in logs and browser histories.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 def set_session_cookie(token: str, max_age: int | None) -> None:
-    """Set the cookie on this request's answer, unless that is a refusal.
+    """Set the session cookie on this request's answer, unless its status is 400 or above.
 
-    `max_age` is in seconds; with None the cookie ends with the browser.
+    `max_age` is in seconds. With None the cookie ends when the browser closes.
     """
 
     @after_this_request
@@ -46,9 +49,9 @@ def set_session_cookie(token: str, max_age: int | None) -> None:
 
 
 def delete_session_cookie() -> None:
-    """Have the browser forget the cookie, unless the answer is a refusal.
+    """Delete the session cookie on this request's answer, unless its status is 400 or above.
 
-    After a refused or failed attempt the session is still there to be ended.
+    After such an answer the session may still exist, and the browser needs the cookie to end it.
     """
 
     @after_this_request

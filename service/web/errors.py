@@ -1,6 +1,6 @@
-"""Turns every exception into an answer: a page, or problem+json (RFC 9457) for programs.
+"""Turn every exception into an answer: a page, or problem+json (RFC 9457) for programs.
 
-Neither ever shows a trace, a statement, a path or a version.
+No answer shows a traceback, an SQL statement, a path of a file or a version.
 """
 
 import errno
@@ -51,14 +51,14 @@ _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
     (TryLaterError, 503),
 )
 
-# Python 3.13 has other names for these; a code and a title must not depend on that.
+# Python 3.13 renamed these. Our codes and titles must not depend on the version of Python.
 _NAMES = {
     413: ("REQUEST_ENTITY_TOO_LARGE", "Request Entity Too Large"),
     414: ("REQUEST_URI_TOO_LONG", "Request-URI Too Long"),
     422: ("UNPROCESSABLE_ENTITY", "Unprocessable Entity"),
 }
 
-# What people can do about it, for those statuses that the person in front of a page meets.
+# The sentence for each status that an HTTPException can have, if it brings no sentence itself.
 DETAILS = {
     400: "The request could not be understood, so nothing was changed.",
     401: "Please sign in first.",
@@ -79,7 +79,7 @@ DETAILS = {
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a request was refused (RFC 9457). `code` stays the same from release to release."""
+    """The document of a refusal (RFC 9457). `code` stays the same from release to release."""
 
     public_name: ClassVar = "Problem"
     public_description: ClassVar = (
@@ -95,7 +95,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvalidInput(Problem, frozen=True, kw_only=True):
-    """The same, with everything that is wrong with what was sent."""
+    """A problem with the errors of all fields."""
 
     public_name: ClassVar = "InvalidInput"
     public_description: ClassVar = "The same, with everything that is wrong with what was sent."
@@ -104,17 +104,17 @@ class InvalidInput(Problem, frozen=True, kw_only=True):
 
 
 class People(Protocol):
-    """Knows who is signed in: `service.auth`, which is above this layer."""
+    """The functions of `service.auth`, a higher layer, that error pages need."""
 
     async def look_up_user(self, *, ask_database: bool) -> None:
-        """Find out for a page who is signed in, as far as that is possible; raises nothing."""
+        """Set `g.user` for a page, if that is possible. Raises no error."""
 
     def forget_user(self) -> None:
-        """Look the person up anew when a page wants to know."""
+        """Delete `g.user`, so that the next lookup asks the database."""
 
 
 def init_app(app: Quart, people: People) -> None:
-    """Answer the service's own refusals, HTTP's errors, and whatever nobody foresaw."""
+    """Answer refusals (ServiceError), HTTP errors of Quart, and every other exception."""
     app.extensions["people"] = people
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.register_error_handler(ServiceError, _answer_refusal)
@@ -123,10 +123,11 @@ def init_app(app: Quart, people: People) -> None:
 
 
 def note_failure(error: ServiceError, job: str | None = None, app: Quart | None = None) -> None:
-    """Log why requests, or the named job, are refused, once a minute for each reason.
+    """Log the cause of a failure, at most once a minute for each reason.
 
-    The reason says all where the database refuses the service. Else a traceback says what was
-    under way. Without `app` the current application's log is used.
+    `job` names the failed job in the log line, by default the code of `error` stands there. The
+    line has no traceback if the database refuses the service or cannot be used: then the reason is
+    enough. Without `app`, the log of the current application is used.
     """
     warnings: SeldomWarnings = (app or current_app).extensions["warnings"]
     cause, what = error.__cause__, job or error.code
@@ -144,7 +145,7 @@ def note_failure(error: ServiceError, job: str | None = None, app: Quart | None 
 
 
 async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError) -> None:
-    """Answer without a request of Quart's: for middleware, and for a handler that was ended."""
+    """Send the answer to a refusal without Quart: for middleware, and for a cancelled handler."""
     status, path = status_of(type(error)), scope["path"]
     if status >= 500:
         note_failure(error, app=app)
@@ -165,10 +166,10 @@ async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError)
 
 
 def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The body and the headers with which a server refuses what is no HTTP; that is logged."""
+    """Return body and headers of the answer to bytes that are no HTTP request, and log it."""
     identifier = new_request_id()
     token = request_id.set(identifier)
-    _logger().info("refused what is no request")
+    _logger().info("refused bytes that are no HTTP request")
     body = _problem_body(400, title_of(400), detail, code_of(400), None)
     request_id.reset(token)
     headers = {
@@ -181,7 +182,7 @@ def malformed(detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
 
 
 def headers_of(error: ServiceError) -> dict[str, str]:
-    """Return the headers that a refusal is answered with, beside those of its body."""
+    """Return the headers of the answer to a refusal, without those of its body."""
     headers = {}
     if isinstance(error, TryLaterError):
         headers["Retry-After"] = str(error.retry_after)
@@ -194,23 +195,23 @@ def headers_of(error: ServiceError) -> dict[str, str]:
 
 
 def status_of(kind: type[ServiceError]) -> int:
-    """The status that a refusal is answered with."""
+    """Return the HTTP status of a class of refusals."""
     return next((code for known, code in _STATUSES if issubclass(kind, known)), 400)
 
 
 def code_of(status: int) -> str:
-    """The code of what HTTP alone refuses."""
+    """Return the code of an HTTP error that is no ServiceError."""
     return _NAMES[status][0] if status in _NAMES else HTTPStatus(status).name
 
 
 def title_of(status: int) -> str:
-    """What a status means."""
+    """Return the reason phrase of a status."""
     return _NAMES[status][1] if status in _NAMES else HTTPStatus(status).phrase
 
 
 async def _answer_refusal(error: ServiceError) -> Response:
     status = status_of(type(error))
-    if status >= 500:  # what a client did wrong is no news for the operator
+    if status >= 500:  # the client's mistakes are not logged here
         note_failure(error)
     response = await _answer(status, str(error), error.code, error)
     response.headers.update(headers_of(error))
@@ -229,7 +230,7 @@ async def _answer_http(error: HTTPException) -> Response:
 
 async def _answer_unforeseen(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        return await _answer_http(NotFound())  # asked for as a static file
+        return await _answer_http(NotFound())  # a static file's name is too long
     _logger().error("unforeseen error", exc_info=error)
     return await _answer(500, DETAILS[500], "INTERNAL_SERVER_ERROR")
 
@@ -237,11 +238,11 @@ async def _answer_unforeseen(error: Exception) -> Response:
 async def _answer(status: int, detail: str, code: str, error: Exception | None = None) -> Response:
     title = title_of(status)
     if is_for_programs(request.path):
-        return _problem(status, title, detail, code, error)
+        return _answer_problem(status, title, detail, code, error)
     people: People = current_app.extensions["people"]
     if isinstance(error, NotAuthenticatedError):
         people.forget_user()
-    # An answer of 5xx asks for nothing more: the database may be what is away or overloaded.
+    # After a 5xx no statement is run: perhaps the database is down or overloaded.
     await people.look_up_user(ask_database=status < 500)
     return pages.render("errors/error.html", **_page(status, title, detail, error))
 
@@ -256,7 +257,9 @@ def _page(status: int, title: str, detail: str, error: Exception | None) -> dict
     }
 
 
-def _problem(status: int, title: str, detail: str, code: str, error: Exception | None) -> Response:
+def _answer_problem(
+    status: int, title: str, detail: str, code: str, error: Exception | None
+) -> Response:
     body = _problem_body(status, title, detail, code, error)
     return Response(body, status, content_type=PROBLEM)
 
@@ -264,7 +267,7 @@ def _problem(status: int, title: str, detail: str, code: str, error: Exception |
 def _problem_body(
     status: int, title: str, detail: str, code: str, error: Exception | None
 ) -> bytes:
-    told = msgspec.to_builtins(
+    problem = msgspec.to_builtins(
         Problem(
             type="about:blank",
             title=title,
@@ -275,10 +278,10 @@ def _problem_body(
         )
     )
     if isinstance(error, InvalidInputError):
-        told["errors"] = msgspec.to_builtins(error.errors)
-    # The standard library's: msgspec fails for half of a surrogate pair. No message should hold
-    # one (`service.shapes.storable`), and no refusal may become a 500 over it.
-    return json.dumps(told).encode()
+        problem["errors"] = msgspec.to_builtins(error.errors)
+    # The standard library's `json`, because msgspec raises for half of a surrogate pair. No message
+    # should contain one (`service.shapes.storable`). If one does, it must not cause a 500.
+    return json.dumps(problem).encode()
 
 
 def _logger() -> logging.Logger:

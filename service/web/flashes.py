@@ -1,4 +1,4 @@
-"""Flash messages live in Quart's signed cookie, and nothing else does."""
+"""Flash messages, which are all that Quart's signed cookie contains."""
 
 import json
 
@@ -10,20 +10,20 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from service.config import Settings
 
-# Characters of JSON: with signature and attributes, browsers drop a cookie of 4096 bytes.
+# Characters of JSON. Browsers drop a cookie above 4096 bytes, with signature and attributes.
 MAX_LENGTH = 2500
 
 
 class FlashSessionInterface(SecureCookieSessionInterface):
-    """Quart's session, which derives no key for the many requests that bring no message."""
+    """Quart's session interface. It derives no key for requests without the cookie."""
 
     async def open_session(
         self, app: Quart, request: BaseRequestWebsocket
     ) -> SecureCookieSession | None:
-        """The cookie's messages, whatever their age.
+        """Return the messages in the cookie, of any age.
 
-        Quart's own refuses a signature from the future. That would lose the message of a machine
-        whose clock is ahead of this one's.
+        Quart's own method refuses a signature with a time in the future. It would lose a message
+        from another machine whose clock is ahead.
         """
         if "Cookie" not in request.headers or self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
@@ -40,9 +40,12 @@ class FlashSessionInterface(SecureCookieSessionInterface):
         session: SessionMixin,
         response: Response | WerkzeugResponse | None,
     ) -> None:
-        """Drop the oldest where nobody has looked at a page for long, such as a script."""
+        """Write the cookie, without the oldest messages if they are longer than MAX_LENGTH.
+
+        They grow if a client posts forms and shows no page, as a script does.
+        """
         if not session.modified:
-            return  # and no `Vary: Cookie`, which Quart from 0.23 on adds to every answer
+            return  # without the `Vary: Cookie` that Quart adds to every answer since 0.23
         if "_flashes" in session:
             messages = session["_flashes"]
             while len(messages) > 1 and len(json.dumps(messages)) > MAX_LENGTH:
@@ -52,7 +55,7 @@ class FlashSessionInterface(SecureCookieSessionInterface):
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Sign with the newest key; messages signed with an older one still show."""
+    """Sign messages with the newest key, and accept those that an older key signed."""
     app.session_interface = FlashSessionInterface()
     app.config.from_mapping(
         SECRET_KEY=settings.secret_key,

@@ -1,7 +1,7 @@
-"""Renders pages: one Jinja environment, compiled once and run without awaiting.
+"""Render pages with one synchronous Jinja environment: decision 4.
 
-Quart's own environment renders asynchronously, which makes each turn of a loop in a template
-several times dearer; our templates never wait for anything.
+Quart's own environment is asynchronous, which makes each turn of a loop in a template several
+times slower. Our templates await nothing.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from service.web.etags import is_known
 
 _FOLDER = Path(__file__).parents[1]
 STATIC_FOLDER = _FOLDER / "static"
-# Seconds: a year under the address that changes with the content; under any other a moment. While
-# a release is rolled out, the old one is asked for the new one's addresses, and must not pin them.
+# Seconds. One year if `?v=` is the digest of the file, else 5 minutes: during a deploy the old
+# release may be asked for files of the new one, and a cache must not keep its answer for long.
 STATIC_MAX_AGE = 31_536_000
 OTHER_MAX_AGE = 300
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Make the environment, and give static files addresses that change with their content."""
+    """Make the environment, and give static files URLs that change with their content."""
     digests = {path.name: _digest(path) for path in STATIC_FOLDER.iterdir()}
     developing = settings.config_type == "development"
 
@@ -58,7 +58,7 @@ def init_app(app: Quart, settings: Settings) -> None:
 
 
 class FileResponse(Response):
-    """What Quart sends files with. Knows their ETag again when a proxy has changed it."""
+    """The response class for files. It accepts an ETag that a proxy has changed (decision 17)."""
 
     async def make_conditional(
         self,
@@ -66,7 +66,7 @@ class FileResponse(Response):
         accept_ranges: bool | str = False,
         complete_length: int | None = None,
     ) -> Response:
-        """Become a 304 where the client has the file. Werkzeug compares whole tags only."""
+        """Become a 304 if the client has the file. Werkzeug alone compares whole tags only."""
         await super().make_conditional(request, accept_ranges, complete_length)
         if self.status_code == 200 and is_known(
             request.headers.get("If-None-Match"), self.headers["ETag"]
@@ -80,17 +80,17 @@ class FileResponse(Response):
 def render(
     template: str, *, status: int = 200, section: str | None = None, **context: Any
 ) -> Response:
-    """A page as an answer.
+    """Return a page as an answer.
 
-    Where nobody has asked who is signed in, the page offers what suits everybody: it claims neither
-    that the person is signed in nor that they are not.
+    If the view did not look up the signed-in person, the page shows neither the links of a
+    signed-in person nor those of a stranger. `section` is the current item of the navigation.
     """
     body = _render(
         current_app,
         template,
         user=g.get("user"),
         user_is_known="user" in g,
-        # Each once: the two halves of a double click leave the same message twice.
+        # Each message once: the two requests of a double click leave the same one twice.
         messages=dict.fromkeys(map(tuple, get_flashed_messages(with_categories=True))),
         section=section,
         status=status,
@@ -100,35 +100,36 @@ def render(
 
 
 def render_alone(app: Quart, template: str, **context: Any) -> str:
-    """Return a page that claims nothing about who is signed in, without a request of Quart's."""
+    """Return a page without a request of Quart. It suits signed-in people and strangers alike."""
     return _render(
         app, template, user=None, user_is_known=False, messages={}, section=None, **context
     )
 
 
 def render_part(template: str, **context: Any) -> Markup:
-    """A part of pages that is the same for all requests, to be kept."""
+    """Return a part of a page that is the same for all requests, so that it can be cached."""
     return Markup(_render(current_app, template, **context))  # noqa: S704 - escaped there
 
 
 def bdi(text: str) -> Markup:
-    """Text of people for a sentence in HTML. In attributes and `<title>` use the filter `isolated`.
+    """Return a person's text as a `<bdi>` element, which isolates its writing direction.
 
-    The element alone is not enough: in Chromium, an unpaired U+2066 or U+2069 in it ends or
-    outlives it.
+    In attributes and in `<title>` use the filter `isolated`. The text is balanced as well: in
+    Chromium, an unpaired U+2066 in the element works beyond its end, and an unpaired U+2069 ends
+    the isolation too early.
     """
     return Markup(f"<bdi>{escape(balanced(text))}</bdi>")  # noqa: S704 - escaped here
 
 
 def sentence(words: LiteralString, *texts: str) -> Markup:
-    """A sentence of ours for a page, such as "Added {}!", with text of people in each place."""
-    return Markup(words).format(*map(bdi, texts))  # noqa: S704 - words of ours
+    """Return a sentence for a page, such as "Added {}!", with people's texts in its places."""
+    return Markup(words).format(*map(bdi, texts))  # noqa: S704 - `words` is a literal
 
 
 def redirect(location: str, status: int = 303) -> Response:
-    """Send the browser on; with 303 it uses GET there, whatever this request's method was.
+    """Return a redirect. With status 303 the browser uses GET, whatever this request's method was.
 
-    `location` is an address of ours or one that `local_path` let through.
+    `location` must be a path of this service, or come from `security.redirects.local_path`.
     """
     return Response("", status, {"Location": iri_to_uri(location)})
 
@@ -139,7 +140,7 @@ def _render(app: Quart, template: str, **context: Any) -> str:
 
 
 def _form_key_of(values: Mapping[str, object]) -> str:
-    """The key of a form that is shown again, or a new one: see `service.web.submissions`."""
+    """Return the key of a form that is shown again, or a new key: see `service.web.submissions`."""
     key = values.get("form")
     return key if isinstance(key, str) and is_token(key) else new_token()
 

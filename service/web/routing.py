@@ -1,4 +1,4 @@
-"""How addresses are read: by their path alone, and ids in one spelling each."""
+"""Paths of URLs: ids have one spelling each, and a missing last slash is a redirect."""
 
 import re
 from urllib.parse import urlsplit
@@ -16,24 +16,24 @@ _ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
 class IdConverter(BaseConverter):
-    """`<id:name>` in a rule: an int; anything else is an unknown address."""
+    """The converter for `<id:name>` in a rule: an int. Any other text is answered with 404."""
 
     regex = "[1-9][0-9]{0,9}"
 
     def to_python(self, value: str) -> int:
-        """The number, unless it is too large to be anybody's."""
+        """Return the number. Raises NotFound if it is larger than MAX_ID."""
         if not is_id(value):
-            raise NotFound  # ValidationError would have POST answered with 405
+            raise NotFound  # after ValidationError, a POST would be answered with 405
         return int(value)
 
 
 def init_app(app: Quart) -> None:
-    """Make `<id:…>` known; lead from an address without its last slash to the one with it."""
+    """Register `<id:…>`, and redirect a path without its last slash to the path with it."""
     app.url_map.converters["id"] = IdConverter
 
     @app.before_request
     async def add_slash() -> Response | None:
-        """Quart would name scheme and host, and behind a proxy the wrong scheme."""
+        """Redirect by path alone. Quart's redirect has a scheme, which is wrong behind a proxy."""
         error = request.routing_exception
         if not isinstance(error, RequestRedirect):
             return None
@@ -41,14 +41,14 @@ def init_app(app: Quart) -> None:
 
 
 def is_for_programs(path: str) -> bool:
-    """Whether programs call this address: the JSON API, but not the page that describes it.
+    """Return whether the path belongs to the JSON API. The page that describes the API does not.
 
-    Whoever calls such an address gets refusals as problem+json and is told of limits. Everybody
-    else gets pages.
+    Answers under such a path have refusals as problem+json, and the headers of limits. All other
+    paths answer with pages.
     """
     return path.startswith(API) and path != API_DOCS and not path.startswith(f"{API_DOCS}/")
 
 
 def is_id(text: str) -> bool:
-    """Whether a text is an id as we write it, and not larger than the column."""
+    """Return whether a text is an id in its only spelling, and at most MAX_ID."""
     return _ID.fullmatch(text) is not None and int(text) <= MAX_ID

@@ -1,8 +1,8 @@
-"""Forms that make something carry a random key: sent twice, a form makes one thing.
+"""Forms that add a row carry a random key, so that a form sent twice adds one row: decision 20.
 
-The key is in a hidden field and is kept only when the form is sent, in the transaction that makes
-the row. A double click, a reload and the Back button all send the same key again. Without a key of
-ours, as from a script, each form makes something.
+The key is in a hidden field. It is stored when the form is sent, in the transaction that adds the
+row. A double click, a reload and the Back button send the same key again. A form without a valid
+key, as from a script, adds a row each time.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +22,7 @@ FIELD = "form"  # the hidden field's name
 
 
 class Submission(NamedTuple):
-    """A form as one person has sent it; `key` is None where it carries none of ours."""
+    """A form that a person has sent. `key` is None if the form has no valid key."""
 
     key: Key | None
 
@@ -30,7 +30,10 @@ class Submission(NamedTuple):
     def of(
         cls, owner: int, texts: Mapping[str, str], content: msgspec.Struct | None = None
     ) -> "Submission":
-        """The form of this request. `content` is what it makes: with another, it makes another."""
+        """Return the form of this request.
+
+        `content` is part of the key: the same form with other content adds another row.
+        """
         text = texts.get(FIELD, "")
         if not is_token(text):
             return cls(None)
@@ -38,12 +41,12 @@ class Submission(NamedTuple):
         return cls(Key.of_form(owner, text, *parts))
 
     async def keep(self, connection: Connection, made: int) -> None:
-        """Keep the id of the row just made, in its transaction. Raises SentBeforeError."""
+        """Store the id of the new row, in its transaction. Raises SentBeforeError."""
         if self.key is not None:
             await idempotency.keep_made(connection, self.key, made)
 
     async def made_before(self) -> int | None:
-        """The id of the row that this form has made before, or None."""
+        """Return the id of the row that this form has made before, or None."""
         if self.key is None:
             return None
         async with db.read() as connection:
@@ -51,9 +54,9 @@ class Submission(NamedTuple):
 
     @asynccontextmanager
     async def once(self) -> AsyncIterator[None]:
-        """Around the transaction: a conflict with what the form itself has made is SentBeforeError.
+        """Wrap the transaction: a ConflictError after this form made a row becomes SentBeforeError.
 
-        The hundredth token, sent again, is not one too many.
+        Example: the form of the hundredth token, sent again, would be refused as one too many.
         """
         try:
             yield
