@@ -1,7 +1,7 @@
-"""The JSON door to the same rules as the pages, under /api/v1.
+"""The JSON API under /api/v1: a door to the same rules as the pages.
 
-Start reading at `books`, then at `operations`, which does for every operation what they have in
-common. `openapi` describes the operations from the same declarations that check what is sent.
+Start reading at `books`, then at `operations`, which has the common steps of all operations. The
+declarations there check the requests, and `description.openapi` makes the OpenAPI document of them.
 """
 
 from quart import Quart
@@ -11,6 +11,6 @@ from service.api.description import docs, openapi
 
 
 def init_app(app: Quart) -> None:
-    """Open the door."""
+    """Register the blueprints of all operations."""
     for module in (users, tokens, sessions, books, batch, openapi, docs):
         app.register_blueprint(module.blueprint)

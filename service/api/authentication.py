@@ -1,4 +1,4 @@
-"""Whose call it is, and what it may do: by token or, for scripts of our own pages, by session."""
+"""Authenticate calls by access token or, from scripts of our own pages, by session."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from service.web.credentials import bearer_token, session_token
 
 
 class InvalidTokenError(NotAuthenticatedError):
-    """There is no such token, or none any more."""
+    """The token does not exist, was revoked, or has expired."""
 
     challenge = 'Bearer error="invalid_token"'
 
@@ -23,26 +23,26 @@ class InvalidTokenError(NotAuthenticatedError):
 
 
 class Caller(NamedTuple):
-    """The person in whose name a call is made."""
+    """The person for whom a call is made."""
 
     user: SignedInUser | TokenOwner
 
     @property
     def token_id(self) -> int | None:
-        """The token that was sent; None where a session signs the call in."""
+        """The id of the token of the call, or None if a session authenticates it."""
         return self.user.token_id if isinstance(self.user, TokenOwner) else None
 
     @property
     def session_id(self) -> int | None:
-        """The session that signs the call in; None for a token."""
+        """The id of the session of the call, or None if a token authenticates it."""
         return None if isinstance(self.user, TokenOwner) else self.user.session_id
 
 
 async def authenticate(connection: Connection, scope: str) -> Caller:
-    """Who calls. Raises NotAuthenticatedError, or InsufficientScopeError where a token lacks it.
+    """Return the caller. Raises NotAuthenticatedError, or InsufficientScopeError for a token.
 
-    With an empty `scope` any token will do.
-    Whoever sends a token is judged by it alone, whatever cookie is there too.
+    A token needs the `scope`. If that is empty, every valid token will do. In a request with a
+    token, the cookie does not count.
     """
     token = bearer_token()
     if token is not None:
@@ -57,7 +57,10 @@ async def authenticate(connection: Connection, scope: str) -> Caller:
 async def authenticate_token(
     connection: Connection, token: str, scope: str, app: Quart | None = None
 ) -> Caller:
-    """The same for a token that was sent; with an `app`, also where there is no current one."""
+    """Return the caller that a token authenticates. Raises the same errors as `authenticate`.
+
+    Without a current application, give it as `app`.
+    """
     owner = await get_token_owner(connection, token, app)
     if owner is None:
         raise InvalidTokenError
@@ -67,12 +70,15 @@ async def authenticate_token(
 
 
 def require_token(caller: Caller) -> None:
-    """What is about the token that is sent. Raises InsufficientScopeError."""
+    """Refuse a call by session. Raises InsufficientScopeError."""
     if caller.token_id is None:
         raise InsufficientScopeError("This call was made with a session, not with a token.")
 
 
 def require_session(caller: Caller) -> None:
-    """What a stolen token must not be good for. Raises InsufficientScopeError."""
+    """Refuse a call by token, for operations that a thief of a token must not do.
+
+    Raises InsufficientScopeError.
+    """
     if caller.token_id is not None:
         raise InsufficientScopeError("No token may do this: sign in on the pages for it.")

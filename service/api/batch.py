@@ -1,4 +1,4 @@
-"""Many changes of the list in one call, all or nothing or each by itself."""
+"""Many changes of the list in one call and one transaction."""
 
 from typing import Annotated, ClassVar
 
@@ -22,8 +22,9 @@ from service.shapes import Shape
 from service.web.routing import MAX_ID
 
 MAX_OPERATIONS = 100
-# The longest titles and authors, a hundred times, with each character escaped as two surrogates.
-MAX_BODY = 1024 * 1024  # bytes
+# Bytes. 100 books with the longest titles and authors fit, even if every character is written as
+# two escaped surrogates.
+MAX_BODY = 1024 * 1024
 
 blueprint = Blueprint("api_batch", __name__, url_prefix=ADDRESS)
 TAG = Tag("batch", "Many changes of the list in one call, all or nothing or each by itself.")
@@ -49,7 +50,7 @@ class Create(Shape, frozen=True, kw_only=True, tag_field="op", tag="create"):
 
 
 class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
-    """Give a book new values; one that was changed since `version` is left alone."""
+    """Replace all values of a book, unless it has another version than `version`."""
 
     public_name: ClassVar = "BatchReplace"
     public_description: ClassVar = (
@@ -75,7 +76,7 @@ class Replace(Shape, frozen=True, kw_only=True, tag_field="op", tag="replace"):
 
 
 class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
-    """Give a book some new values, as PATCH does."""
+    """Replace some values of a book, as PATCH does."""
 
     public_name: ClassVar = "BatchUpdate"
     public_description: ClassVar = "Give a book some new values, as PATCH does."
@@ -94,7 +95,7 @@ class Update(Shape, frozen=True, kw_only=True, tag_field="op", tag="update"):
 
 
 class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
-    """Take a book off the list."""
+    """Delete a book from the list."""
 
     public_name: ClassVar = "BatchDelete"
     public_description: ClassVar = "Take a book off the list."
@@ -111,7 +112,7 @@ class Delete(Shape, frozen=True, kw_only=True, tag_field="op", tag="delete"):
 
 
 class Batch(Shape, frozen=True, kw_only=True):
-    """Operations, done in this order; with `atomic` all of them or none."""
+    """The operations, in the order in which they are done. With `atomic`, all or none are done."""
 
     public_name: ClassVar = "Batch"
     public_description: ClassVar = (
@@ -138,7 +139,7 @@ class Batch(Shape, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why one operation was not done."""
+    """The reason why an operation was not done."""
 
     public_name: ClassVar = "BatchRefusal"
     public_description: ClassVar = "Why one operation was not done."
@@ -148,7 +149,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of one operation: 201, 200, 204; 404: no book, 409: full list, 412: changed."""
+    """The result of one operation: 200, 201 or 204; 404: no book; 409: full list; 412: changed."""
 
     public_name: ClassVar = "BatchResult"
     public_description: ClassVar = (
@@ -161,7 +162,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """What came of each operation, in their order."""
+    """The results of all operations, in their order."""
 
     public_name: ClassVar = "BatchResults"
     public_description: ClassVar = "What came of each operation, in their order."

@@ -1,4 +1,4 @@
-"""What is sent and what is asked for: JSON, read strictly."""
+"""Bodies of the API: JSON, which is read strictly."""
 
 import json
 from math import isfinite
@@ -14,17 +14,17 @@ from service.text.bidi import isolated
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-# What takes JSON, from the most to the least specific; the last is how old Java writes it.
+# Media ranges that include JSON, the most specific first. Old Java clients send the last.
 _TAKES_JSON = (JSON, "application/*", "*/*", "*")
 
 
 def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A value as JSON."""
+    """Return an answer with a value as JSON."""
     return Response(msgspec.json.encode(value), status, headers, content_type=JSON)
 
 
 def bare(status: int, headers: dict[str, str] | None = None) -> Response:
-    """An answer that has no body, and says nothing of one: 204 and 304 must not."""
+    """Return an answer without body, Content-Type and Content-Length, as 204 and 304 must be."""
     response = Response(b"", status, headers)
     del response.headers["Content-Type"]
     del response.headers["Content-Length"]
@@ -32,7 +32,7 @@ def bare(status: int, headers: dict[str, str] | None = None) -> Response:
 
 
 def check_accept() -> None:
-    """Whether the caller takes JSON. Raises NotAcceptable."""
+    """Raise NotAcceptable if the header Accept excludes JSON."""
     accept = ", ".join(request.headers.getlist("Accept"))
     if not accept or accept == "*/*":
         return
@@ -42,7 +42,7 @@ def check_accept() -> None:
 
 
 def _media_range(text: str) -> tuple[str, float]:
-    """A type and its quality; other parameters, such as a charset, do not matter for JSON."""
+    """Return a media range and its quality. Other parameters are ignored, such as a charset."""
     kind, *parameters = (part.strip() for part in text.split(";"))
     quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
     try:
@@ -52,9 +52,10 @@ def _media_range(text: str) -> tuple[str, float]:
 
 
 async def read_object(*types: str) -> dict[str, Any]:
-    """The JSON object of the request's body, sent as one of these types.
+    """Return the JSON object in the request's body.
 
-    Raises UnsupportedMediaType, BadRequest for what is no JSON, InvalidInputError for other JSON.
+    Raises UnsupportedMediaType for other types than `types`, BadRequest for a body that is no JSON,
+    and InvalidInputError for JSON that is no object.
     """
     kind = request.mimetype
     charset = request.mimetype_params.get("charset", "utf-8").lower()
@@ -69,17 +70,17 @@ async def read_object(*types: str) -> dict[str, Any]:
 
 
 async def read_bytes() -> bytes:
-    """The request's body as it was sent."""
+    """Return the bytes of the request's body."""
     return cast(bytes, await request.get_data(as_text=False))
 
 
 def _decoded(data: bytes) -> Any:
     try:
-        # The standard library's: msgspec lets the last of several equal names win.
+        # The standard library's `json`: msgspec silently takes the last of several equal names.
         return json.loads(
             data.decode(),
-            object_pairs_hook=_object,
-            parse_constant=_refuse,
+            object_pairs_hook=_object_of_unique_names,
+            parse_constant=_refuse_constant,
             parse_float=_finite,
         )
     except UnicodeDecodeError:
@@ -90,19 +91,19 @@ def _decoded(data: bytes) -> Any:
         ) from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply.") from None
-    except ValueError:  # Python's bound for the digits of a whole number
+    except ValueError:  # more digits than Python converts to an int
         raise BadRequest(_TOO_LARGE) from None
 
 
 _TOO_LARGE = "The body has a number that is too large."
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            told = storable(name[:MAX_NAME])
-            raise BadRequest(f"The body has the name “{isolated(told)}” twice in one object.")
+            shown = isolated(storable(name[:MAX_NAME]))
+            raise BadRequest(f"The body has the name “{shown}” twice in one object.")
         found[name] = value
     return found
 
@@ -114,5 +115,5 @@ def _finite(text: str) -> float:
     return int(number) if number.is_integer() else number  # 5.0 is a whole number in JSON Schema
 
 
-def _refuse(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise BadRequest(f"The body is not valid JSON: {name} is no number there.")

@@ -1,4 +1,4 @@
-"""Books, for programs."""
+"""The operations on books."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -65,7 +65,7 @@ class BookOut(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, row: BookRow) -> "BookOut":
-        """Return what is shown of a row."""
+        """Return the book of a row."""
         return cls(
             row.id,
             row.title,
@@ -78,7 +78,7 @@ class BookOut(msgspec.Struct, frozen=True):
 
 
 class BookList(msgspec.Struct, frozen=True):
-    """A part of a list; `next` is what to send as `after` for the part after it."""
+    """A part of a list. `next` is the value of `after` that asks for the next part."""
 
     public_name: ClassVar = "BookList"
     public_description: ClassVar = (
@@ -93,7 +93,7 @@ class BookList(msgspec.Struct, frozen=True):
 
 
 class ListQuery(Shape, frozen=True, kw_only=True):
-    """Which part of the list, and in which order."""
+    """The query of `list_books`: the part of the list and its order."""
 
     public_name: ClassVar = "ListQuery"
     public_description: ClassVar = "Which part of the list, and in which order."
@@ -112,7 +112,7 @@ class ListQuery(Shape, frozen=True, kw_only=True):
 
 
 class BookPatch(Shape, frozen=True, kw_only=True):
-    """A merge patch (RFC 7396): what is not named stays, and null takes a rating away."""
+    """A merge patch (RFC 7396) of a book. Absent fields stay, and null removes a rating."""
 
     public_name: ClassVar = "BookPatch"
     public_description: ClassVar = (
@@ -127,7 +127,7 @@ class BookPatch(Shape, frozen=True, kw_only=True):
     example: ClassVar = {"rating": 4}
 
     def values(self) -> dict[str, Any]:
-        """What is named."""
+        """Return the fields that are present."""
         found = msgspec.structs.asdict(self)
         return {name: value for name, value in found.items() if value is not UNSET}
 
@@ -149,7 +149,7 @@ class BookPatch(Shape, frozen=True, kw_only=True):
     reason="two statements, at most 101 rows",
 )
 async def list_books(call: ReadCall[ListQuery]) -> Response:
-    """Answer with part of the list. One that is unchanged is not read."""
+    """Answer with a part of the list, or with 304 before reading the books."""
     query = call.query
     place = place_of(query)
     etag = etag_of_list(call.owner, call.caller.user.books_revision)
@@ -166,14 +166,17 @@ async def list_books(call: ReadCall[ListQuery]) -> Response:
 
 
 def place_of(query: ListQuery) -> Place | None:
-    """Where the part that is asked for begins. Raises InvalidInputError."""
+    """Return the place in `after`, or None for the start of the list. Raises InvalidInputError."""
     return None if query.after is UNSET else cursors.read_cursor(query.after, query.sort)
 
 
 def part_of_list(
     query: ListQuery, rows: list[BookRow], total: int | UnsetType = UNSET
 ) -> tuple[BookList, dict[str, str]]:
-    """The answer made of rows, of which one more was read than is shown; and its Link header."""
+    """Return a part of the list and its Link header.
+
+    `rows` has one row more than the part, if there are more books.
+    """
     shown = rows[: query.limit]
     books = [BookOut.of(row) for row in shown]
     if len(rows) == len(shown):
@@ -201,7 +204,7 @@ async def _add_book_at_once(call: WriteCall[BookInput]) -> Response | None:
     errors=(TooManyBooksError,),
 )
 async def add_book(call: WriteCall[BookInput]) -> Response:
-    """Put a book on the list."""
+    """Add a book to the list."""
     book = await rules.add_book(call.connection, call.owner, call.body)
     return _added(book)
 
@@ -238,7 +241,7 @@ async def get_book(call: ReadCall[Nothing], book_id: int) -> Response:
     errors=_CHANGING,
 )
 async def replace_book(call: WriteCall[BookInput], book_id: int) -> Response:
-    """Give a book new values."""
+    """Replace all values of a book."""
     values = msgspec.structs.asdict(call.body)
     with versions_to_change(book_id) as versions:
         return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
@@ -258,7 +261,7 @@ async def replace_book(call: WriteCall[BookInput], book_id: int) -> Response:
     errors=_CHANGING,
 )
 async def change_book(call: WriteCall[BookPatch], book_id: int) -> Response:
-    """Give a book some new values."""
+    """Replace some values of a book."""
     values = call.body.values()
     with versions_to_change(book_id) as versions:
         return _book(await rules.edit_book(call.connection, call.owner, book_id, values, versions))
@@ -277,7 +280,7 @@ async def change_book(call: WriteCall[BookPatch], book_id: int) -> Response:
     errors=_CHANGING,
 )
 async def delete_book(call: WriteCall[Nothing], book_id: int) -> Response:
-    """Take a book off the list."""
+    """Delete a book from the list."""
     with versions_to_change(book_id) as versions:
         await rules.delete_book(call.connection, call.owner, book_id, versions)
     return bare(204)
@@ -288,15 +291,15 @@ def _added(book: BookRow) -> Response:
 
 
 def _book(book: BookRow, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # `no-transform` keeps the ETag as it is with proxies that obey it. `service.web.etags`
-    # knows again what the others make of it.
-    told = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
-    return answer(BookOut.of(book), status, told | (headers or {}))
+    # Proxies that obey `no-transform` do not change the ETag. `service.web.etags` accepts the
+    # changes that other proxies make.
+    always = {"ETag": etag_of_book(book), "Cache-Control": "no-store, no-transform"}
+    return answer(BookOut.of(book), status, always | (headers or {}))
 
 
 def _link(query: ListQuery, after: str) -> str:
-    # Nothing in it needs quoting.
-    asked = f"limit={query.limit}&sort={query.sort}&after={after}"
+    # No value here has a character that must be percent-encoded.
+    text = f"limit={query.limit}&sort={query.sort}&after={after}"
     if query.count:
-        asked += "&count=true"
-    return f'<{ADDRESS}?{asked}>; rel="next"'
+        text += "&count=true"
+    return f'<{ADDRESS}?{text}>; rel="next"'

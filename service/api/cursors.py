@@ -1,4 +1,4 @@
-"""Where a list goes on: opaque to programs, taken back only as it was given."""
+"""Cursors: places in a list as opaque texts. Only texts that `cursor` has made are accepted."""
 
 import base64
 import binascii
@@ -27,13 +27,13 @@ _BY_TITLE, _BY_ID = msgspec.json.Decoder(_ByTitle), msgspec.json.Decoder(_ById)
 
 
 def cursor(order: Order, place: Place) -> str:
-    """The text for a place in an order."""
+    """Return the text for a place in an order."""
     packed = msgspec.json.encode((order, *place))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def read_cursor(text: str, order: Order) -> Place:
-    """The place. Raises InvalidInputError for what is no cursor of this order."""
+    """Return the place of a cursor. Raises InvalidInputError if it is no cursor of this order."""
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         place: Place
@@ -43,7 +43,7 @@ def read_cursor(text: str, order: Order) -> Place:
         else:
             by_id = _BY_ID.decode(packed)
             found, place = by_id.order, (by_id.id,)
-    except (binascii.Error, ValueError, RecursionError):  # ValueError: msgspec's and UTF-8's, too
+    except (binascii.Error, ValueError, RecursionError):  # ValueError: also of msgspec and of UTF-8
         raise _refusal() from None
     if (
         found != order

@@ -1,8 +1,9 @@
-"""What all operations have in common, declared once beside each view.
+"""The declarations of operations, and the steps that all operations have in common.
 
-The declaration does the work (who may, how often, what is read, how it may be repeated), and
-`description` makes the OpenAPI document of it. Every public name and text is an argument, so that
-no function, module or docstring is part of what programs rely on.
+Each view has one declaration. It authenticates the call, counts it, reads its query or body,
+handles an Idempotency-Key, and opens the connection or transaction. `description` makes the OpenAPI
+document of the declarations (decision 10). Every public name and text is an argument, so that a new
+name of a function or a new docstring does not change the API.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,16 +33,12 @@ from service.web.connection import body_of
 from service.web.marks import mark
 
 _REPLAYED = "Idempotency-Replayed"
-_KEPT_HEADERS = (
-    "Content-Type",
-    "Location",
-    "ETag",
-    "Cache-Control",
-)  # of an answer that may be asked for again
+# Headers that are stored with an answer, for a repeated request.
+_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 
 
 class Nothing(Shape, frozen=True, kw_only=True):
-    """The query or the body of an operation that takes none."""
+    """The shape of no query and no body."""
 
 
 QueryT = TypeVar("QueryT", bound=Shape)
@@ -56,14 +53,14 @@ Answers = Mapping[int, type | None]
 
 @dataclass(frozen=True, slots=True)
 class OpenCall(Generic[BodyT]):
-    """A call by anybody."""
+    """A call that needs no authentication."""
 
     body: BodyT
 
 
 @dataclass(frozen=True, slots=True)
 class ReadCall(Generic[QueryT]):
-    """A call that reads, on the connection that has authenticated it."""
+    """A call that reads. `connection` is the one on which the call was authenticated."""
 
     caller: Caller
     connection: Connection
@@ -71,13 +68,13 @@ class ReadCall(Generic[QueryT]):
 
     @property
     def owner(self) -> int:
-        """The id of the person in whose name it is."""
+        """The id of the person for whom the call is made."""
         return self.caller.user.id
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCall(Generic[BodyT]):
-    """A call that writes. The connection is in a transaction, except for `at_once`."""
+    """A call that writes. `connection` is in a transaction, except for `at_once`."""
 
     caller: Caller
     connection: Connection
@@ -85,13 +82,13 @@ class WriteCall(Generic[BodyT]):
 
     @property
     def owner(self) -> int:
-        """The id of the person in whose name it is."""
+        """The id of the person for whom the call is made."""
         return self.caller.user.id
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCall(Generic[BodyT]):
-    """A call by a person who is signed in. The view opens its own transactions."""
+    """A call by session, not by token. The view opens its own transactions."""
 
     caller: Caller
     body: BodyT
@@ -108,8 +105,8 @@ class Tag(NamedTuple):
 class Operation:
     """The declaration of an operation, as `description` reads it.
 
-    `name` is the operationId. `scope` is None for an operation that is open to everybody, and
-    empty where any token will do. `answers` has the shape of each good status, None for no body.
+    `name` is the operationId. `scope` is None if the operation needs no authentication, and empty
+    if every token will do. `answers` maps each good status to its shape, or to None for no body.
     """
 
     name: str
@@ -121,18 +118,18 @@ class Operation:
     query: type[Shape] = Nothing
     body: type[Shape] = Nothing
     body_types: tuple[str, ...] = (JSON,)
-    repeatable: bool = False  # takes an Idempotency-Key
-    conditional: bool = False  # has an ETag, and takes conditions about it
+    repeatable: bool = False  # accepts an Idempotency-Key
+    conditional: bool = False  # has an ETag, and accepts If-Match or If-None-Match
     session_only: bool = False
     token_only: bool = False
     write_limit: Limit | None = None
-    limits: tuple[Limit, ...] = ()  # counted by the view
-    reason: str = ""  # why there is no limit
-    errors: tuple[type[ServiceError], ...] = ()  # beside those that follow from the rest
+    limits: tuple[Limit, ...] = ()  # the view counts against them
+    reason: str = ""  # the reason why there is no limit
+    errors: tuple[type[ServiceError], ...] = ()  # in addition to those that the other fields imply
 
     @property
     def counted(self) -> tuple[Limit, ...]:
-        """Every limit that a call counts against."""
+        """All limits that a call counts against."""
         return self.limits if self.write_limit is None else (*self.limits, self.write_limit)
 
 
@@ -149,7 +146,7 @@ def open_operation(
     reason: str = "",
     errors: tuple[type[ServiceError], ...] = (),
 ) -> Callable[[View[OpenCall[BodyT], Path]], Endpoint[Path]]:
-    """Declare an operation that is open to everybody. Its view counts against `limits` itself."""
+    """Declare an operation without authentication. Its view counts against `limits` itself."""
     declared = Operation(
         name=name,
         tag=tag,
@@ -188,7 +185,7 @@ def read_operation(
     conditional: bool = False,
     errors: tuple[type[ServiceError], ...] = (),
 ) -> Callable[[View[ReadCall[QueryT], Path]], Endpoint[Path]]:
-    """Declare an operation that reads. It counts against no limit, and `reason` says why."""
+    """Declare an operation that reads. It counts against no limit, for the given `reason`."""
     declared = Operation(
         name=name,
         tag=tag,
@@ -238,9 +235,10 @@ def write_operation(
 ) -> Callable[[View[WriteCall[BodyT], Path]], Endpoint[Path]]:
     """Declare an operation that writes. Its transaction is committed when the view returns.
 
-    `max_body` is in bytes, where it may be more than usual. `at_once` does the same in one
-    statement or returns None; it is tried first, on a connection without a transaction, and only
-    for addresses without variables. `writes` is how many changes a body counts as, else one.
+    `max_body` is in bytes, by default the limit of the application. `at_once` does the work in one
+    statement, or returns None. It is tried first, on a connection without a transaction, and gets
+    no variables of the path. `writes` returns the number of changes that a body counts as, by
+    default 1.
     """
     declared = Operation(
         name=name,
@@ -269,15 +267,15 @@ def write_operation(
                 caller = await authenticate(connection, scope)
                 if token_only:
                     require_token(caller)
-                bucket = write_limit.of(_counted_for(write_limit, caller))
-                await take_on(connection, bucket)  # before the body: too much is not read
-                # Where the body has come already, nothing slow lies between the proof and the work.
-                if at_once and not _asks_for_more() and await sent.is_here():
+                bucket = write_limit.of(_limit_key(write_limit, caller))
+                await take_on(connection, bucket)  # before the body: a refused call's is not read
+                # Only if the body is here: during a wait for it, the token could be revoked.
+                if at_once and not _has_key_or_expects() and await sent.is_here():
                     content = await _read_body(body, *body_types)
                     if response := await at_once(WriteCall(caller, connection, content)):
                         return response
             content = await _read_body(body, *body_types)
-            key = await _key(caller) if repeatable else None
+            key = await _idempotency_key(caller) if repeatable else None
             more = writes(content) - 1 if writes else 0
 
             async def work(caller: Caller, connection: Connection) -> Response:
@@ -308,7 +306,7 @@ def session_operation(
     body_types: tuple[str, ...] = (JSON,),
     errors: tuple[type[ServiceError], ...] = (),
 ) -> Callable[[View[SessionCall[BodyT], Path]], Endpoint[Path]]:
-    """Declare an operation that no token may do. Its view counts against `limits` itself."""
+    """Declare an operation for sessions only. Its view counts against `limits` itself."""
     declared = Operation(
         name=name,
         tag=tag,
@@ -339,13 +337,13 @@ def session_operation(
 
 
 def declared_by(endpoint: Callable[..., Any]) -> Operation | None:
-    """Return the declaration of an endpoint; None for one of another kind."""
+    """Return the declaration of an endpoint, or None for an endpoint that is no operation."""
     found: Operation | None = getattr(endpoint, "operation", None)
     return found
 
 
 def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
-    # The marks that `service.auth` and `service.limits` give to views of pages.
+    # `access` and `limit` are the marks that `service.auth` and `service.limits` give to pages.
     access = "public" if declared.scope is None else "token"
     limit = ", ".join(limit.name for limit in declared.counted)
     limit = limit or f"none: {declared.reason}"
@@ -355,35 +353,38 @@ def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
 async def _commit(
     scope: str, key: Key | None, work: Callable[[Caller, Connection], Awaitable[Response]]
 ) -> Response:
-    """What a write answers, done and committed, or done before with the same key."""
+    """Do the work in a transaction and return its answer, or the answer stored with the key."""
     async with db.transaction() as connection:
-        # Again: reading the body may have taken seconds, in which the token was revoked.
+        # Authenticate again: while the body was read, the token may have been revoked.
         caller = await authenticate(connection, scope)
         if key is not None and (stored := await idempotency.claim(connection, key)):
             headers = {**stored.headers, _REPLAYED: "true"}
             return Response(stored.body, stored.status, headers)
         response = await work(caller, connection)
         if key is not None:
-            await idempotency.keep(connection, key, await _stored(response))
+            await idempotency.keep(connection, key, await _stored_answer(response))
         return response
 
 
-def _asks_for_more() -> bool:
-    """Whether the request has a key, or waits to be asked for its body."""
+def _has_key_or_expects() -> bool:
+    """Return whether the request has an Idempotency-Key, or waits for a 100 to send its body."""
     return "Idempotency-Key" in request.headers or "Expect" in request.headers
 
 
-def _counted_for(write_limit: Limit, caller: Caller) -> str:
+def _limit_key(write_limit: Limit, caller: Caller) -> str:
     person = str(caller.user.id)
-    # What ends a token is counted for that token: else whoever stole it could stop its owner.
+    # Revocations count for each token: a thief of a token must not use up the owner's calls.
     by_token = write_limit is REVOCATIONS and caller.token_id is not None
     return f"{person} by {caller.token_id}" if by_token else person
 
 
 def _query_reader(shape: type[QueryT]) -> Callable[[bytes], QueryT]:
-    """Strict: a misspelt parameter would give another list than was asked for."""
+    """Return a function that reads the current request's query. It refuses unknown parameters.
 
-    # Programs ask for the same again and again. The string is what `request.args` has read.
+    Else a misspelt parameter would be ignored, and the answer would be another list than was meant.
+    """
+
+    # Cached by the query string, because programs send the same one again and again.
     @lru_cache(maxsize=256)
     def read(_query_string: bytes) -> QueryT:
         return check_query(shape, dict(request.args.lists()))
@@ -401,7 +402,7 @@ async def _read_body(shape: type[BodyT], *types: str) -> BodyT:
     return check(shape, await read_object(*types))
 
 
-async def _key(caller: Caller) -> Key | None:
+async def _idempotency_key(caller: Caller) -> Key | None:
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
@@ -409,6 +410,6 @@ async def _key(caller: Caller) -> Key | None:
     return Key.of(caller.user.id, text, method, address, await read_bytes())
 
 
-async def _stored(response: Response) -> StoredAnswer:
+async def _stored_answer(response: Response) -> StoredAnswer:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     return StoredAnswer(response.status_code, headers, await response.get_data(as_text=False))

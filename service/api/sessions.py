@@ -1,4 +1,4 @@
-"""Browsers that are signed in, for programs that look after an account."""
+"""The operations on sessions."""
 
 from typing import ClassVar
 
@@ -19,14 +19,14 @@ from service.shapes import Time
 from service.users import queries, sessions
 from service.users.sessions import SessionNotFoundError
 
-MAX_SESSIONS = 100  # shown
+MAX_SESSIONS = 100  # in one answer
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api/v1/sessions")
 TAG = Tag("sessions", "Browsers that are signed in, for programs that look after an account.")
 
 
 class SessionOut(msgspec.Struct, frozen=True):
-    """A browser that is signed in; `current` is the one that calls."""
+    """A session. `current` is true for the session of this call."""
 
     public_name: ClassVar = "Session"
     public_description: ClassVar = "A browser that is signed in; `current` is the one that calls."
@@ -86,6 +86,6 @@ async def list_sessions(call: ReadCall[Nothing]) -> Response:
     errors=(SessionNotFoundError,),
 )
 async def end_session(call: WriteCall[Nothing], session_id: int) -> Response:
-    """Sign a browser out."""
+    """End a session of the caller."""
     await sessions.end_session(call.connection, call.owner, session_id)
     return bare(204)

@@ -1,4 +1,4 @@
-"""Access tokens, for programs."""
+"""The operations on access tokens."""
 
 from contextlib import suppress
 from typing import ClassVar
@@ -54,7 +54,7 @@ class TokenOut(msgspec.Struct, frozen=True):
 
 
 class NewTokenOut(msgspec.Struct, frozen=True):
-    """A token just made: `token` is shown this once."""
+    """A new token. No other answer contains its text, `token`."""
 
     public_name: ClassVar = "NewToken"
     public_description: ClassVar = "A token just made: `token` is shown this once."
@@ -75,7 +75,7 @@ class NewTokenOut(msgspec.Struct, frozen=True):
 
 
 class TokenList(msgspec.Struct, frozen=True):
-    """All your tokens, the newest first."""
+    """All tokens of the caller, the newest first."""
 
     public_name: ClassVar = "TokenList"
     public_description: ClassVar = "All your tokens, the newest first."
@@ -86,7 +86,7 @@ class TokenList(msgspec.Struct, frozen=True):
 
 
 class TokenRequest(TokenWish, frozen=True, kw_only=True):
-    """Who wants a token, and what kind of."""
+    """The credentials of a person, and the values of the new token."""
 
     public_name: ClassVar = "TokenRequest"
     public_description: ClassVar = "Who wants a token, and what kind of."
@@ -125,7 +125,7 @@ class TokenRequest(TokenWish, frozen=True, kw_only=True):
     errors=(WrongCredentialsError, TooManyTokensError),
 )
 async def make_token(call: OpenCall[TokenRequest]) -> Response:
-    """Make a token for who proves a password."""
+    """Make a token for a person who sends the right password."""
     body = call.body
     async with verified(body.email, body.password) as (connection, account):
         text, row = await tokens.make_token(connection, account.id, body)
@@ -145,7 +145,7 @@ async def make_token(call: OpenCall[TokenRequest]) -> Response:
     reason="two statements",
 )
 async def list_tokens(call: ReadCall[Nothing]) -> Response:
-    """Answer with the tokens that can be used."""
+    """Answer with the tokens that have not expired."""
     rows = await tokens.list_tokens(call.connection, call.owner)
     return answer(TokenList([_shown(row) for row in rows]))
 
@@ -180,7 +180,7 @@ async def get_token(call: ReadCall[Nothing], token_id: int) -> Response:
     errors=(TokenNotFoundError,),
 )
 async def revoke_token(call: WriteCall[Nothing], token_id: int) -> Response:
-    """End a token at once."""
+    """Delete a token. It is refused from the next request on."""
     await tokens.revoke_token(call.connection, call.owner, token_id)
     return bare(204)
 
@@ -198,9 +198,9 @@ async def revoke_token(call: WriteCall[Nothing], token_id: int) -> Response:
     write_limit=REVOCATIONS,
 )
 async def revoke_current_token(call: WriteCall[Nothing]) -> Response:
-    """End the token of this call."""
+    """Delete the token of this call."""
     if call.caller.token_id is not None:
-        with suppress(TokenNotFoundError):  # another call of the same moment has done it
+        with suppress(TokenNotFoundError):  # a call at the same moment was first
             await tokens.revoke_token(call.connection, call.owner, call.caller.token_id)
     return bare(204)
 

@@ -1,5 +1,5 @@
-// "Try it" on the API's page: sends what stands in a form with the session's cookie, and shows
-// what is answered.
+// The forms "Try …" on the page of the API: each sends a request with the session's cookie, and shows
+// the answer.
 "use strict";
 
 const SHOWN = ["allow", "content-type", "etag", "idempotency-replayed", "location", "link",
@@ -26,7 +26,8 @@ function requestOf(form) {
     return [asked ? `${path}?${asked}` : path, options];
 }
 
-// Characters that change the direction of text would mix up the lines; in JSON they may be escaped.
+// Characters that change the writing direction. They would reorder the text of the answer, so they
+// are shown escaped, which JSON allows.
 const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function escaped(json) {

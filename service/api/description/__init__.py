@@ -1,1 +1,1 @@
-"""The OpenAPI document, the page that shows it, and the parts that it is made of."""
+"""The OpenAPI document, its parts, and the page that shows it."""

@@ -1,4 +1,4 @@
-"""The answers of an operation as OpenAPI has them, derived from its declaration."""
+"""The OpenAPI `responses` of an operation, made of its declaration."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ _ALWAYS = frozenset({"X-Request-ID", "ETag", "Location", "Retry-After", "WWW-Aut
 
 
 class Refusal(NamedTuple):
-    """One way in which an operation refuses."""
+    """A refusal of an operation. `headers` are those that the answer always has."""
 
     status: int
     code: str
@@ -50,12 +50,12 @@ class Refusal(NamedTuple):
 
     @property
     def schema(self) -> str:
-        """The component that describes it."""
+        """The name of the schema of its body."""
         return "InvalidInput" if self.code == InvalidInputError.code else "Problem"
 
     @property
     def example(self) -> dict[str, Any]:
-        """The body, as it may be."""
+        """An example of the body."""
         found = {
             "type": "about:blank",
             "title": title_of(self.status),
@@ -72,7 +72,7 @@ class Refusal(NamedTuple):
 
 
 def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list[Refusal]:
-    """Every refusal that follows from the declaration, by status."""
+    """Return all refusals that the declaration implies, sorted by status."""
     statuses = [400, 406, 414, 431]
     kinds: list[type[ServiceError]] = [
         *(InvalidInputError, DatabaseUnavailableError, OverloadedError, StoppingError),
@@ -101,7 +101,7 @@ def refusals(declared: Operation, method: str, variables: Iterable[str]) -> list
 def good_answer(
     declared: Operation, status: int, shape: Any, schema: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """A good answer of an operation."""
+    """Return the OpenAPI response for a good status."""
     names = ["X-Request-ID"]
     if shape is not None and (declared.conditional or shape is BookOut):
         names.append("ETag")
@@ -125,15 +125,18 @@ _MEANINGS = {200: "Done.", 201: "Made.", 204: "Done; there is nothing to tell."}
 
 
 def not_modified_answer() -> dict[str, Any]:
-    """What there is still has the ETag that was sent as If-None-Match."""
+    """Return the OpenAPI response for 304."""
     names = ("X-Request-ID", "ETag")
     return {"description": "You have it already: nothing has changed.", "headers": headers(names)}
 
 
 def refusing_answer(declared: Operation, refused: list[Refusal]) -> tuple[str, dict[str, Any]]:
-    """The answer of one status, and a name for it, the same for the same refusals."""
+    """Return a component name and the OpenAPI response for the refusals of one status.
+
+    Operations with the same refusals get the same name, so that they share the response.
+    """
     names = dict.fromkeys(name for refusal in refused for name in refusal.headers)
-    if declared.counted:  # unless it was refused before it was counted
+    if declared.counted:  # not `always`: some refusals come before the count
         names |= dict.fromkeys(("RateLimit", "RateLimit-Policy"))
     always = set.intersection(*({*refusal.headers} for refusal in refused))
     schema = {"$ref": f"#/components/schemas/{refused[0].schema}"}
@@ -153,7 +156,7 @@ def refusing_answer(declared: Operation, refused: list[Refusal]) -> tuple[str, d
 
 
 def headers(names: Iterable[str], always: Iterable[str] = _ALWAYS) -> dict[str, Any]:
-    """Headers of an answer; those of `always` are there every time."""
+    """Return the OpenAPI headers with these names. Those in `always` are required."""
     there = {"X-Request-ID", *always}
     return {
         name: {

@@ -1,4 +1,4 @@
-"""The page of the API's description, for people: /api/docs."""
+"""The page that shows the OpenAPI document to people: /api/docs."""
 
 import json
 from typing import Any
@@ -20,9 +20,9 @@ blueprint = Blueprint("api_docs", __name__, url_prefix=API_DOCS)
 @public
 @unlimited("one statement, and a page that is kept")
 async def show_docs() -> Response:
-    """Every operation and shape; who is signed in can try them.
+    """Show all operations and shapes. Signed-in people can also send requests.
 
-    The page needs no script to be read. Its only one is for trying, and of this site.
+    Reading needs no script. The one script sends the requests, and comes from this site.
     """
     user = await current_user()
     response = pages.render(
@@ -36,7 +36,10 @@ async def show_docs() -> Response:
 
 
 def _reference(*, trying: bool) -> Markup:
-    """What takes long to render: once for those who may try it, once for the others."""
+    """Return the rendered operations and shapes, with or without the forms that send requests.
+
+    Rendering takes long, so that both variants are cached.
+    """
     kept: dict[bool, Markup] = current_app.extensions.setdefault("docs", {})
     if trying not in kept:
         document = openapi.document()
@@ -52,7 +55,7 @@ def _reference(*, trying: bool) -> Markup:
 
 
 def _groups(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The operations by what they are about."""
+    """Return the operations grouped by their tags."""
     found = [
         {"method": method.upper(), "path": path, **described}
         for path, methods in document["paths"].items()
@@ -65,7 +68,7 @@ def _groups(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _resolved(document: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer, also where it is only referred to."""
+    """Return an answer, or the component that it refers to."""
     if "$ref" not in answer:
         return answer
     name = answer["$ref"].rpartition("/")[2]

@@ -1,7 +1,6 @@
-"""The API's description, OpenAPI 3.1, made of the declarations that check and answer.
+"""The OpenAPI 3.1 document, made of the declarations of operations and shapes (decision 10).
 
-Nothing is described here that an operation or a shape says itself. Made when it is first asked
-for: a start does not wait for it.
+It is made at the first request for it, so that a start does not wait for it.
 """
 
 import hashlib
@@ -37,7 +36,7 @@ from service.web.credentials import cookie_name
 from service.web.errors import InvalidInput, Problem
 
 ADDRESS = "/api/v1/openapi.json"
-MAX_AGE = 300  # seconds; a release may change it
+MAX_AGE = 300  # seconds; the next release may change the document
 
 blueprint = Blueprint("api_openapi", __name__, url_prefix=ADDRESS)
 TAG = Tag(
@@ -58,7 +57,7 @@ described answers 405, and says in `Allow` what it takes.
 
 
 class Route(NamedTuple):
-    """An operation at its address."""
+    """An operation with its path and method."""
 
     path: str
     method: str
@@ -66,7 +65,7 @@ class Route(NamedTuple):
 
     @property
     def variables(self) -> list[str]:
-        """What stands in its path."""
+        """The names of the variables in the path."""
         return re.findall(r"{(\w+)}", self.path)
 
 
@@ -81,7 +80,7 @@ class Route(NamedTuple):
     conditional=True,
     reason="made once",
 )
-async def get_description(call: OpenCall[Nothing]) -> Response:  # noqa: ARG001 - as every view
+async def get_description(call: OpenCall[Nothing]) -> Response:  # noqa: ARG001 - as in all views
     """Answer with the OpenAPI document."""
     data, etag = _encoded()
     caching = {"Cache-Control": f"public, max-age={MAX_AGE}"}
@@ -91,7 +90,7 @@ async def get_description(call: OpenCall[Nothing]) -> Response:  # noqa: ARG001 
 
 
 def document() -> dict[str, Any]:
-    """The description of this application; not to be changed."""
+    """Return the OpenAPI document of the current application. Callers must not change it."""
     kept = current_app.extensions
     if "openapi" not in kept:
         kept["openapi"] = _document(current_app)
@@ -109,7 +108,7 @@ def _encoded() -> tuple[bytes, str]:
 
 
 def routes(app: Quart) -> Iterator[Route]:
-    """Every operation of the application."""
+    """Yield all operations of the application."""
     for rule in app.url_map.iter_rules():
         declared = declared_by(app.view_functions[rule.endpoint])
         if declared is not None:
@@ -160,7 +159,7 @@ def _document(app: Quart) -> dict[str, Any]:
 
 
 class _Shapes:
-    """The schemas of all shapes, by shape."""
+    """The schemas of all shapes, and their components."""
 
     def __init__(self, found: list[Route]) -> None:
         kinds: list[type] = [Problem, InvalidInput]
@@ -170,14 +169,14 @@ class _Shapes:
         kinds = [kind for kind in dict.fromkeys(kinds) if kind is not Nothing]
         plain, self.components = schemas(kinds, get_settings().password_min_length)
         self._schemas = dict(zip(kinds, plain, strict=True))
-        # What is asked in an address is described there, field by field.
+        # Query parameters are described one by one with the operation, so they are no component.
         self.queries = {
             shape: self.components.pop(public_name(shape))
             for shape in {route.declared.query for route in found} - {Nothing}
         }
 
     def schema(self, shape: Any) -> dict[str, Any] | None:
-        """The schema of a shape, or None where there is none."""
+        """Return the schema of a shape, or None for no body."""
         return None if shape is None else self._schemas[shape]
 
 
@@ -233,7 +232,7 @@ def _security(declared: Operation) -> list[dict[str, list[str]]]:
 
 
 def _add_links(found: list[Route], paths: dict[str, dict[str, Any]]) -> None:
-    """From what makes a thing to what can be done with it."""
+    """Add links from operations that create a resource to the operations on that resource."""
     for maker in found:
         if 201 not in maker.declared.answers:
             continue

@@ -1,4 +1,4 @@
-"""What an operation takes beside its body, as OpenAPI has it, derived from its declaration."""
+"""The OpenAPI `parameters` of an operation, made of its declaration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from service.web.routing import MAX_ID
 def parameters(
     declared: Operation, method: str, variables: list[str], queries: Mapping[Any, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Every parameter; `queries` has the schemas of what is asked in addresses."""
+    """Return the parameters of an operation. `queries` maps the shapes of queries to schemas."""
     found = [_variable(name) for name in variables]
     if declared.query is not Nothing:
         found += _query(queries[declared.query])
@@ -77,7 +77,7 @@ _KEY = _header(
     "9f4c6f0e-6a1c-4f0e-b5b0-0d0a2f1f6c11",
     {
         "type": "string",
-        # Servers take spaces off both ends of a header.
+        # No space at either end, because HTTP servers strip it from a header.
         "pattern": rf"^[!-~]([ -~]{{0,{MAX_KEY_LENGTH - 2}}}[!-~])?$",
         "maxLength": MAX_KEY_LENGTH,
     },

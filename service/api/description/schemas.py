@@ -1,4 +1,4 @@
-"""Shapes as JSON schemas: what msgspec makes of them, and what only we know of them."""
+"""JSON schemas of shapes: made by msgspec, with our names, messages and patterns added."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from service.security.password_text import MAX_TYPED
 from service.shapes import Shape
 
 _FOLDER = "#/components/schemas/"
-_NO_NUL = r"^[^\u0000]*$"  # what holds for every text that is sent
-# A schema counts the characters that are sent, of which up to MAX_TYPED become one that is kept.
+_NO_NUL = r"^[^\u0000]*$"  # for every text in a body
+# A schema counts the characters as sent. Up to MAX_TYPED of them become one character in NFKC.
 _PASSWORDS = ("password", "current_password")
 _PASSWORD_NOTE = (
     f" Its characters, at most {PASSWORD_MAX_LENGTH}, are counted in Unicode's form NFKC, in which"
@@ -21,10 +21,9 @@ _PASSWORD_NOTE = (
 
 
 def schemas(shapes: Sequence[type], min_password_length: int) -> tuple[list[Any], dict[str, Any]]:
-    """The schema of each shape, and the components that they refer to, by their public names.
+    """Return the schemas of the shapes, and the components that they refer to, by public name.
 
-    Each class says its own `public_name` and `public_description`. Raises KeyError for one that
-    does not.
+    Raises KeyError for a class without its own `public_name` and `public_description`.
     """
     references, components = msgspec.json.schema_components(shapes, ref_template=_FOLDER + "{name}")
     kinds = {kind.__name__: kind for kind in _classes(msgspec.inspect.multi_type_info(shapes))}
@@ -32,11 +31,11 @@ def schemas(shapes: Sequence[type], min_password_length: int) -> tuple[list[Any]
     found: dict[str, Any] = {}
     for name, schema in components.items():
         kind = kinds[name]
-        told = {"title": names[name], "description": vars(kind)["public_description"]}
-        found[names[name]] = told | schema | told  # the first gives the order
+        ours = {"title": names[name], "description": vars(kind)["public_description"]}
+        found[names[name]] = ours | schema | ours  # the first puts our keys in front
         if issubclass(kind, Shape):
             _describe_input(schema, kind)
-    for name in ("NewUser", "UserPatch"):  # the one bound that is a setting
+    for name in ("NewUser", "UserPatch"):  # the minimum length is a setting
         if name in found:
             longest = MAX_TYPED * PASSWORD_MAX_LENGTH
             bounds = {"minLength": min_password_length, "maxLength": longest}
@@ -45,13 +44,13 @@ def schemas(shapes: Sequence[type], min_password_length: int) -> tuple[list[Any]
 
 
 def public_name(kind: type) -> str:
-    """The name of a class's schema: its own, as a subclass is another schema."""
+    """Return a class's own `public_name`. The name of a base class would be another schema's."""
     name: str = vars(kind)["public_name"]
     return name
 
 
 def _classes(part: object) -> Iterator[type]:
-    """Every class that msgspec makes a component of, as deep as the types go."""
+    """Yield all classes in a type, at any depth, of which msgspec makes components."""
     if isinstance(part, StructType | DataclassType):
         yield part.cls
     if isinstance(part, Type | Field):
@@ -73,7 +72,7 @@ def _describe_input(schema: dict[str, Any], shape: type[Shape]) -> None:
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """The same, its references to names of classes made to public ones, and each choice typed."""
+    """Return a schema with references to public names, and with a type in each enum."""
     if isinstance(value, dict):
         typed = {"type": "string"} if "enum" in value else {}
         return typed | {key: _renamed(part, names) for key, part in value.items()}
