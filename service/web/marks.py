@@ -1,4 +1,4 @@
-"""Marks on views: who may call it, how often. Tests walk over all views and read them."""
+"""Marks on views: `access` says for whom a view is, `limit` how often. Tests read all marks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
