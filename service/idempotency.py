@@ -2,6 +2,7 @@
 
 A program sends a key of its own (`claim`, `keep`). A form sends the key that the page gave it
 (`keep_made`). The key is stored in the transaction of the work: the database has both or neither.
+See decision 27.
 """
 
 import asyncio

@@ -203,7 +203,7 @@ def _standings() -> Standings:
 
 
 def client_key() -> str:
-    """Return the client address of this request, as limits count it."""
+    """Return the client address of this request, as limits count it: decision 25."""
     settings = get_settings()
     client = client_address(
         request.remote_addr or "",

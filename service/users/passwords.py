@@ -1,4 +1,4 @@
-"""The rules of new passwords."""
+"""The rules of new passwords: decision 26."""
 
 import gzip
 from functools import cache
