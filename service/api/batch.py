@@ -8,11 +8,8 @@ from quart import Blueprint, Response
 
 from service.api.bodies import answer
 from service.api.books import ADDRESS, BookOut, BookPatch
-from service.api.operations import (
-    Tag,
-    WriteCall,
-    write_operation,
-)
+from service.api.declarations import Tag, WriteCall
+from service.api.operations import write_operation
 from service.books import rules
 from service.books.forms import BookInput
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError

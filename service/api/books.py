@@ -15,14 +15,8 @@ from service.api.conditions import (
     not_modified,
     versions_to_change,
 )
-from service.api.operations import (
-    Nothing,
-    ReadCall,
-    Tag,
-    WriteCall,
-    read_operation,
-    write_operation,
-)
+from service.api.declarations import Nothing, ReadCall, Tag, WriteCall
+from service.api.operations import read_operation, write_operation
 from service.books import queries, rules
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place

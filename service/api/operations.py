@@ -1,24 +1,38 @@
-"""The declarations of operations, and the steps that all operations have in common.
+"""The decorators that make an operation of a view, by its declaration.
 
-Each view has one declaration. It authenticates the call, counts it, reads its query or body,
-handles an Idempotency-Key, and opens the connection or transaction. `description` makes the OpenAPI
-document of the declarations (decision 10). Every public name and text is an argument, so that a new
-name of a function or a new docstring does not change the API.
+Each decorator authenticates the call, counts it, reads its query or body, handles an
+Idempotency-Key, and opens the connection or transaction. `description` makes the OpenAPI document
+of the declarations (decision 10). Every public name and text is an argument, so that a new name of
+a function or a new docstring does not change the API.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from quart import Response, request
 
-from service import db, idempotency
+from service import db
 from service.api.authentication import Caller, authenticate, require_session, require_token
-from service.api.bodies import JSON, check_accept, read_bytes, read_object
+from service.api.bodies import JSON, check_accept, read_object
+from service.api.declarations import (
+    Answers,
+    BodyT,
+    Endpoint,
+    EndpointT,
+    Nothing,
+    OpenCall,
+    Operation,
+    Path,
+    QueryT,
+    ReadCall,
+    SessionCall,
+    Tag,
+    View,
+    WriteCall,
+)
+from service.api.repeats import REPLAYED, commit_once, key_of
 from service.db.statements import Connection
 from service.exceptions import ServiceError
-from service.idempotency import Key, StoredAnswer
 from service.limits.buckets import Limit
 from service.limits.views import (
     REVOCATIONS,
@@ -28,109 +42,9 @@ from service.limits.views import (
     take_more,
     take_on,
 )
-from service.shapes import Shape, check, check_query
+from service.shapes import check, check_query
 from service.web.connection import body_of
 from service.web.marks import mark
-
-_REPLAYED = "Idempotency-Replayed"
-# Headers that are stored with an answer, for a repeated request.
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
-
-
-class Nothing(Shape, frozen=True, kw_only=True):
-    """The shape of no query and no body."""
-
-
-QueryT = TypeVar("QueryT", bound=Shape)
-BodyT = TypeVar("BodyT", bound=Shape)
-CallT = TypeVar("CallT")
-EndpointT = TypeVar("EndpointT", bound=Callable[..., Awaitable[Response]])
-Path = ParamSpec("Path")  # the variables of the address
-View = Callable[Concatenate[CallT, Path], Awaitable[Response]]
-Endpoint = Callable[Path, Awaitable[Response]]
-Answers = Mapping[int, type | None]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCall(Generic[BodyT]):
-    """A call that needs no authentication."""
-
-    body: BodyT
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCall(Generic[QueryT]):
-    """A call that reads. `connection` is the one on which the call was authenticated."""
-
-    caller: Caller
-    connection: Connection
-    query: QueryT
-
-    @property
-    def owner(self) -> int:
-        """The id of the person for whom the call is made."""
-        return self.caller.user.id
-
-
-@dataclass(frozen=True, slots=True)
-class WriteCall(Generic[BodyT]):
-    """A call that writes. `connection` is in a transaction, except for `at_once`."""
-
-    caller: Caller
-    connection: Connection
-    body: BodyT
-
-    @property
-    def owner(self) -> int:
-        """The id of the person for whom the call is made."""
-        return self.caller.user.id
-
-
-@dataclass(frozen=True, slots=True)
-class SessionCall(Generic[BodyT]):
-    """A call by session, not by token. The view opens its own transactions."""
-
-    caller: Caller
-    body: BodyT
-
-
-class Tag(NamedTuple):
-    """A group of operations."""
-
-    name: str
-    description: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """The declaration of an operation, as `description` reads it.
-
-    `name` is the operationId. `scope` is None if the operation needs no authentication, and empty
-    if every token will do. `answers` maps each good status to its shape, or to None for no body.
-    """
-
-    name: str
-    tag: Tag
-    summary: str
-    description: str
-    scope: str | None
-    answers: Answers
-    query: type[Shape] = Nothing
-    body: type[Shape] = Nothing
-    body_types: tuple[str, ...] = (JSON,)
-    repeatable: bool = False  # accepts an Idempotency-Key
-    conditional: bool = False  # has an ETag, and accepts If-Match or If-None-Match
-    session_only: bool = False
-    token_only: bool = False
-    write_limit: Limit | None = None
-    limits: tuple[Limit, ...] = ()  # the view counts against them
-    reason: str = ""  # the reason why there is no limit
-    errors: tuple[type[ServiceError], ...] = ()  # in addition to those that the other fields imply
-
-    @property
-    def counted(self) -> tuple[Limit, ...]:
-        """All limits that a call counts against."""
-        return self.limits if self.write_limit is None else (*self.limits, self.write_limit)
 
 
 def open_operation(
@@ -275,7 +189,7 @@ def write_operation(
                     if response := await at_once(WriteCall(caller, connection, content)):
                         return response
             content = await _read_body(body, *body_types)
-            key = await _idempotency_key(caller) if repeatable else None
+            key = await key_of(caller) if repeatable else None
             more = writes(content) - 1 if writes else 0
 
             async def work(caller: Caller, connection: Connection) -> Response:
@@ -283,8 +197,8 @@ def write_operation(
 
             await take_more(bucket, more)
             async with not_counting_failures(bucket, cost=more):
-                response = await _commit(scope, key, work)
-            if _REPLAYED in response.headers:
+                response = await commit_once(scope, key, work)
+            if REPLAYED in response.headers:
                 await give_back(bucket, cost=more)
             return response
 
@@ -336,34 +250,12 @@ def session_operation(
     return decorate
 
 
-def declared_by(endpoint: Callable[..., Any]) -> Operation | None:
-    """Return the declaration of an endpoint, or None for an endpoint that is no operation."""
-    found: Operation | None = getattr(endpoint, "operation", None)
-    return found
-
-
 def _declared(endpoint: EndpointT, declared: Operation) -> EndpointT:
     # `access` and `limit` are the marks that `service.auth` and `service.limits` give to pages.
     access = "public" if declared.scope is None else "token"
     limit = ", ".join(limit.name for limit in declared.counted)
     limit = limit or f"none: {declared.reason}"
     return mark(endpoint, operation=declared, access=access, limit=limit)
-
-
-async def _commit(
-    scope: str, key: Key | None, work: Callable[[Caller, Connection], Awaitable[Response]]
-) -> Response:
-    """Do the work in a transaction and return its answer, or the answer stored with the key."""
-    async with db.transaction() as connection:
-        # Authenticate again: while the body was read, the token may have been revoked.
-        caller = await authenticate(connection, scope)
-        if key is not None and (stored := await idempotency.claim(connection, key)):
-            headers = {**stored.headers, _REPLAYED: "true"}
-            return Response(stored.body, stored.status, headers)
-        response = await work(caller, connection)
-        if key is not None:
-            await idempotency.keep(connection, key, await _stored_answer(response))
-        return response
 
 
 def _has_key_or_expects() -> bool:
@@ -400,16 +292,3 @@ async def _read_body(shape: type[BodyT], *types: str) -> BodyT:
     if shape is Nothing:
         return shape()
     return check(shape, await read_object(*types))
-
-
-async def _idempotency_key(caller: Caller) -> Key | None:
-    text = request.headers.get("Idempotency-Key")
-    if text is None:
-        return None
-    method, address = request.method.encode(), request.scope["raw_path"]
-    return Key.of(caller.user.id, text, method, address, await read_bytes())
-
-
-async def _stored_answer(response: Response) -> StoredAnswer:
-    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    return StoredAnswer(response.status_code, headers, await response.get_data(as_text=False))

@@ -6,14 +6,8 @@ import msgspec
 from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
-from service.api.operations import (
-    Nothing,
-    ReadCall,
-    Tag,
-    WriteCall,
-    read_operation,
-    write_operation,
-)
+from service.api.declarations import Nothing, ReadCall, Tag, WriteCall
+from service.api.operations import read_operation, write_operation
 from service.limits.views import REVOCATIONS
 from service.shapes import Time
 from service.users import queries, sessions

@@ -7,16 +7,8 @@ import msgspec
 from quart import Blueprint, Response
 
 from service.api.bodies import answer, bare
-from service.api.operations import (
-    Nothing,
-    OpenCall,
-    ReadCall,
-    Tag,
-    WriteCall,
-    open_operation,
-    read_operation,
-    write_operation,
-)
+from service.api.declarations import Nothing, OpenCall, ReadCall, Tag, WriteCall
+from service.api.operations import open_operation, read_operation, write_operation
 from service.limits.views import REVOCATIONS
 from service.shapes import Time
 from service.tokens import rules as tokens

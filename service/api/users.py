@@ -9,13 +9,8 @@ from quart import Blueprint, Response
 from service import db
 from service.api.authentication import authenticate
 from service.api.bodies import JSON, MERGE_PATCH, answer, bare
+from service.api.declarations import Nothing, OpenCall, ReadCall, SessionCall, Tag, WriteCall
 from service.api.operations import (
-    Nothing,
-    OpenCall,
-    ReadCall,
-    SessionCall,
-    Tag,
-    WriteCall,
     open_operation,
     read_operation,
     session_operation,

@@ -380,7 +380,8 @@ async def test_account_deleted_meanwhile(
                 await delete_user(session, alice.id)
         return caller
 
-    monkeypatch.setattr("service.api.operations.authenticate", authenticate_and_delete)
+    for module in ("operations", "repeats"):
+        monkeypatch.setattr(f"service.api.{module}.authenticate", authenticate_and_delete)
     response = await program.call(method, BOOKS + path, body, key)
     await problem(response, 401, "NOT_AUTHENTICATED")
     assert len(looks) == look

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from service.api.bodies import JSON
 from service.api.books import BookOut
-from service.api.operations import Nothing, Operation
+from service.api.declarations import Nothing, Operation
 from service.exceptions import (
     CrossSiteError,
     DatabaseUnavailableError,

@@ -14,6 +14,7 @@ from quart import Blueprint, Quart, Response, current_app
 
 from service.api.bodies import JSON
 from service.api.conditions import not_modified
+from service.api.declarations import Nothing, OpenCall, Operation, Tag, declared_by
 from service.api.description.answers import (
     good_answer,
     not_modified_answer,
@@ -22,14 +23,7 @@ from service.api.description.answers import (
 )
 from service.api.description.parameters import parameters
 from service.api.description.schemas import public_name, schemas
-from service.api.operations import (
-    Nothing,
-    OpenCall,
-    Operation,
-    Tag,
-    declared_by,
-    open_operation,
-)
+from service.api.operations import open_operation
 from service.security.same_origin import SAFE_METHODS
 from service.web.context import get_settings
 from service.web.credentials import cookie_name

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from service.api.operations import Nothing, Operation
+from service.api.declarations import Nothing, Operation
 from service.idempotency import LIFETIME, MAX_KEY_LENGTH
 from service.security.same_origin import SAFE_METHODS
 from service.web.routing import MAX_ID
