@@ -30,7 +30,7 @@ POSTGRESQL = {
     "ALTER TABLE books ALTER title SET DEFAULT ''": "books.title has the wrong default",
     "ALTER TABLE users ALTER id DROP DEFAULT": "users.id has the wrong default",
     "ALTER TABLE users DROP CONSTRAINT users_email_key": r"users has no key \(email\)",
-    "ALTER TABLE users RENAME CONSTRAINT users_email_key TO mine": "by the name of mine",
+    "ALTER TABLE users RENAME CONSTRAINT users_email_key TO mine": "the unexpected name mine",
     "ALTER TABLE books DROP CONSTRAINT books_user_id_fkey": r"books has no fkey \(user_id\)",
     "ALTER TABLE books ADD CHECK (rating < 100)": "books has an unknown check",
     "CREATE MATERIALIZED VIEW sessions AS SELECT 1 AS id": "a table that is not ours",
