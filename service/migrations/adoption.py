@@ -135,7 +135,9 @@ def _check_flask(connection: Connection, tables: set[str]) -> None:
     if missing := FLASK - tables:
         raise _refusal(f"it has {_names(tables & set(OURS))}, but no {_names(missing)}")
     if foreign := tables & (set(OURS) - FLASK):
-        raise _refusal(f"another application's table has the name of ours: {_names(foreign)}")
+        raise _refusal(
+            f"a table of another application has the name of one of ours: {_names(foreign)}"
+        )
     if differences := list(_differences(connection)):
         raise _refusal(f"it is not the Flask application's: {'; '.join(differences)}")
     if unfit := [*_unfit_values(connection), *_unfit_generators(connection)]:

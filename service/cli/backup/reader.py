@@ -103,7 +103,9 @@ class Reader:
             raise BackupError("the dump is damaged: its number of rows differs from its last line")
         # Compare the whole line, so that a change of any byte in it is found as well.
         if line != encode_line(Trailer(found)):
-            raise BackupError("the dump is damaged: its SHA-256 differs from its last line")
+            raise BackupError(
+                "the dump is damaged: its last line, with the SHA-256, does not match it"
+            )
         with reading():
             if self._stream.read(1):
                 raise BackupError("the dump is damaged: there is more after its last line")

@@ -167,7 +167,7 @@ DAMAGES = {
     "truncated in the end": (cut(b'{"end"', 40), "truncated"),
     "without the last line break": (lambda data: data[:-1], "truncated"),
     "altered title": (lambda data: data.replace(b"Zauber", b"Sauber"), "SHA-256"),
-    "altered count": (lambda data: data.replace(b'"users":2', b'"users":3'), "as many"),
+    "altered count": (lambda data: data.replace(b'"users":2', b'"users":3'), "number of rows"),
     "altered end": (lambda data: data.replace(b'{"end":{', b'{"end": {'), "SHA-256"),
     "unknown table": (forged('"table":"books"', '"table":"rate_limits"'), "out of order"),
     "unknown column": (forged('"reason"', '"cause"'), "legacy_books: Object"),
