@@ -1,4 +1,4 @@
-"""Parses DATABASE_URL by the rules of libpq, and translates it for SQLAlchemy's drivers."""
+"""Parses DATABASE_URL by the rules of libpq, for SQLAlchemy's drivers (decision 24)."""
 
 import re
 from dataclasses import dataclass, field

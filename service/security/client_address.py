@@ -1,4 +1,4 @@
-"""The client's address as a trusted proxy sends it, never as the client itself claims it."""
+"""The client's address as a trusted proxy sends it, not as the client claims it (decision 25)."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""The form of a password (NFKC) that is hashed and that all rules check."""
+"""The form of a password (NFKC) that is hashed and that all rules check (decision 26)."""
 
 import unicodedata
 

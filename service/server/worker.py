@@ -1,4 +1,4 @@
-"""The gunicorn worker: uvicorn's, with time-outs and a stop that loses no request.
+"""The gunicorn worker: uvicorn's, with time-outs and a stop that loses no request (decision 22).
 
 While it stops, it answers the requests that clients sent before they could know that; see `Server`.
 """

@@ -1,4 +1,4 @@
-"""Dumps of all data, from SQLite or PostgreSQL to either of them.
+"""Dumps of all data, from SQLite or PostgreSQL to either of them (decision 23).
 
 A dump is text in UTF-8 with one JSON object on each line, compressed with gzip if the name ends in
 `.gz`. The first line contains the version of the format, schema revision, release, time, tables and
