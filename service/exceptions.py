@@ -38,7 +38,7 @@ class NotAuthenticatedError(ServiceError):
     """The request does not say who the caller is, or not in a valid way."""
 
     code = "NOT_AUTHENTICATED"
-    public_description = "Nobody knows whose request this is."
+    public_description = "The request does not say who the caller is, or not in a valid way."
     challenge = "Bearer"  # the value of the header WWW-Authenticate (RFC 6750)
 
 
@@ -56,7 +56,7 @@ class InsufficientScopeError(ServiceError):
     """
 
     code = "INSUFFICIENT_SCOPE"
-    public_description = "The token is right, but not for this."
+    public_description = "The token is valid, but does not allow this request."
 
     def __init__(self, message: str, scope: str | None = None) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ class FieldError:
 
     public_name: ClassVar = "FieldError"
     public_description: ClassVar = (
-        "One thing wrong with one field: a sentence for people, a code for programs."
+        "One error of one field: a sentence for people, and a code for programs."
     )
 
     field: str
@@ -90,7 +90,7 @@ class InvalidInputError(ServiceError):
     """Some fields are not accepted, and nothing was changed."""
 
     code = "INVALID_INPUT"
-    public_description = "Some fields cannot be taken as they are; nothing was changed."
+    public_description = "Some fields are not accepted, and nothing was changed."
 
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("Some of what was sent cannot be accepted.")
@@ -122,10 +122,10 @@ class TooManyRequestsError(TryLaterError):
 
 
 class OverloadedError(TryLaterError):
-    """Too much work is waiting in this process, so it accepts no more."""
+    """Too much work is waiting already, so the request is refused."""
 
     code = "OVERLOADED"
-    public_description = "More work waits than this process will take on."
+    public_description = "Too much work is waiting already, so the request is refused."
 
 
 class StoppingError(TryLaterError):
@@ -133,7 +133,7 @@ class StoppingError(TryLaterError):
 
     code = "STOPPING"
     public_description = (
-        "The process ends before the request does; what it had done by then is not known."
+        "The process stops before the request is finished; its changes may or may not be stored."
     )
 
     def __init__(self) -> None:
