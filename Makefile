@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 PORT ?= 5000
 
 .PHONY: help
-help: ## List what can be made
+help: ## List all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 
-# --no-deps: each file is complete, so pip resolves nothing, and a later release changes nothing.
+# --no-deps: each file is complete, so pip resolves nothing and a later release changes nothing
+# (decision 19).
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 $(VENV)/run: requirements.txt
@@ -33,11 +34,11 @@ test: $(VENV)/dev ## Run the whole test suite, on SQLite and on PostgreSQL (ARGS
 	$(BIN)/python $(PYTEST) $(ARGS)
 
 .PHONY: test-interpreters
-test-interpreters: $(VENV)/dev ## Run what depends on the interpreter on every other Python of 3.11 to 3.14 found here
+test-interpreters: $(VENV)/dev ## Run the tests that depend on the interpreter on every other Python found, 3.11 to 3.14
 	$(BIN)/python -m tests.interpreters $(ARGS)
 
 .PHONY: openapi-snapshot
-openapi-snapshot: $(VENV)/dev ## Write tests/api/openapi.json anew, after a change of the API that is meant
+openapi-snapshot: $(VENV)/dev ## Write tests/api/openapi.json again, after an intended change of the API
 	$(BIN)/python -m tests.api.openapi_snapshot
 
 LOWEST := .venvs/lowest
@@ -49,7 +50,7 @@ $(LOWEST)/test: requirements-lowest.txt pyproject.toml
 	$(BIN)/python -m pip check
 	@touch $@
 
-# tests/requirements compares with what the other requirement files install.
+# tests/requirements needs the packages of the other requirement files.
 .PHONY: test-lowest
 test-lowest: $(LOWEST)/test ## Run the tests, except browser and bench, on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python $(PYTEST) --ignore tests/browser --ignore tests/bench --ignore tests/requirements $(ARGS)
@@ -66,16 +67,16 @@ check: $(VENV)/dev ## Check format, lint, types and import rules
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: $(VENV)/dev ## Put the code in its format, and mend what can be mended
+format: $(VENV)/dev ## Format the code, and correct what ruff can correct
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/dev ## Measure speed, starts and memory beside its peers (ten minutes; needs wrk)
+bench: $(VENV)/dev ## Measure speed, starts and memory of the service and its peers (ten minutes; needs wrk)
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: coverage
-coverage: $(VENV)/dev ## Run the tests and show which branches they leave out
+coverage: $(VENV)/dev ## Run the tests and show which branches they do not reach
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: lock

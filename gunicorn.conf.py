@@ -1,4 +1,4 @@
-"""gunicorn's settings, from the same variables as the service's own."""
+"""gunicorn's settings, read from the same variables as the service's settings."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ from service.server import lean
 try:
     _settings = Settings.from_env()
 except ConfigurationError as error:
-    # Here, in the master: a worker that cannot start would be started again for ever.
+    # Exit in the master: it would start a worker that fails again and again.
     print(error, file=sys.stderr)
     raise SystemExit(2) from None
 
@@ -26,20 +26,20 @@ loglevel = _settings.log_level
 errorlog = "-"
 accesslog = None  # service.logs writes one line for each request
 
-# Imported once, in the master: workers are there at once, and share the memory of it. The
-# application opens nothing before it serves.
+# The master imports the application once: workers start fast and share its memory. Before serving,
+# the application opens no file and no connection, which a fork would duplicate.
 preload_app = True
-# Imports make next to no garbage, which would be looked for all the time.
+# Imports make little garbage, so collecting it is a waste of time until the fork (decision 11).
 gc.disable()
-# With HTTP/2 and WebSockets a tenth of all that is imported. Quart has it for `quart run`.
+# Hypercorn with HTTP/2 and WebSockets is a tenth of all imports; only `quart run` uses it.
 lean.postpone("hypercorn.asyncio", "hypercorn.typing")
 
-timeout = 60  # seconds without a sign of life; the event loop gives one every 30
-graceful_timeout = _settings.shutdown_delay - 5
+timeout = 60  # seconds without a heartbeat; the event loop of a worker sends one every 30 s
+graceful_timeout = _settings.shutdown_delay - 5  # seconds
 keepalive = 75  # seconds: longer than load balancers keep a connection, so that they close first
 backlog = 2048
 
-# A heartbeat file on a slow disk can stall a worker long enough to be killed for it.
+# In memory: on a slow disk, writing the heartbeat file could take so long that a worker is killed.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 control_socket_disable = True
 
@@ -50,18 +50,18 @@ if _settings.metrics_token:
 
 
 def _leave(*_: object) -> None:
-    # No exception: raised in the middle of a driver's work, it leaves others waiting for that.
+    # Not an exception: inside a driver's thread or callback, it could leave the process waiting.
     os._exit(0)
 
 
-# Until gunicorn's own handlers are there. The first process of a container, for which the kernel
-# does nothing by default, would not hear a SIGTERM before; a migration is rolled back by it.
+# A handler for SIGTERM until gunicorn installs its own: the kernel ignores SIGTERM for the first
+# process of a container that has no handler. PostgreSQL rolls back a migration that this ends.
 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
     signal.signal(signal.SIGTERM, _leave)
 
 
 class _Logger(Logger):
-    """gunicorn's own lines in our format: from the first one on, and after a SIGHUP."""
+    """Writes gunicorn's own lines in our format, from the first line on and after a SIGHUP."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -72,14 +72,17 @@ logger_class = _Logger
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
-    """What is there before a fork is never garbage: to look at it would end the sharing of it."""
+    """Keep garbage collection away from present objects: it writes to them, and unshares memory."""
     gc.freeze()
     gc.enable()
 
 
 def post_fork(server: Any, _worker: Any) -> None:
-    """Before the worker has handlers of its own, a signal goes to its copy of the master's queue,
-    which nobody reads: it would serve on until it is killed."""
+    """Let signals end the worker at once until it has handlers of its own.
+
+    With the master's handlers, a signal would go to the worker's copy of the master's queue, which
+    nobody reads, and the worker would go on serving until it is killed.
+    """
     stops = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
     for stop in stops:
         signal.signal(stop, signal.SIG_DFL)
@@ -89,7 +92,7 @@ def post_fork(server: Any, _worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """In the master, whatever a worker ended by."""
+    """Remove the worker's gauges. gunicorn calls this in the master after every end of a worker."""
     if _settings.metrics_token:
         from service.telemetry.processes import forget
 
@@ -97,7 +100,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def on_starting(_server: Any) -> None:
-    """Before there are listeners and workers."""
-    from service.server.startup import prepare  # with a wrong setting, nothing of it is imported
+    """Prepare the database before gunicorn listens and starts workers."""
+    from service.server.startup import prepare  # here, so that a wrong setting is found faster
 
     prepare(_settings)

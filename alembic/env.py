@@ -1,7 +1,7 @@
-"""What Alembic runs for every command: which database, and on which connection.
+"""Alembic runs this file for every command; it chooses the database and the connection.
 
-`service.migrations` hands its own connection over, which holds the lock already; the command line
-gets one here, under the same lock.
+`service.migrations` passes a connection that holds the lock already. For Alembic's command line a
+connection is opened here, under the same lock.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from service.models import Base
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
-    "render_as_batch": True,  # a new revision is to work on both databases
+    "render_as_batch": True,  # new revisions must work on SQLite, which can alter little in place
     "compare_type": True,
-    # SQLite's DDL is transactional too, as long as the driver leaves BEGIN to us (connections.py).
+    # SQLite's DDL is transactional too, because connections.py sends BEGIN itself.
     "transactional_ddl": True,
     "transaction_per_migration": True,
     "on_version_apply": log_step,
@@ -45,14 +45,14 @@ def write_sql(settings: Settings) -> None:
 
 
 def run(connection: Connection) -> None:
-    """Do what the command asks for on this connection; each migration is one transaction."""
+    """Run the command's migrations on this connection, each in a transaction of its own."""
     context.configure(connection=connection, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def run_locked(settings: Settings) -> None:
-    """The same on a connection of our own, when nobody else migrates."""
+    """Run the command's migrations on a new connection, under the lock of `service.migrations`."""
     async with connect(settings.database) as connection, exclusive(connection, settings.database):
         await connection.run_sync(run)
 

@@ -10,10 +10,10 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """One change, safe beside the previous release."""
+    """Make one change that is safe beside the previous release."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """Back; what is lost, if anything, is said here."""
+    """Undo the change; say here which data is lost."""
     ${downgrades if downgrades else "pass"}

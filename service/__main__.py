@@ -1,4 +1,4 @@
-"""The console script `readlog`, and `python -m service`: every command of the application."""
+"""The console script `readlog`, which is also `python -m service`: all commands."""
 
 import click
 from quart.cli import QuartGroup
@@ -9,27 +9,27 @@ from service.cli.terminal import one_line
 
 
 class Group(QuartGroup):
-    """Knows our commands without the application: their help needs no configuration."""
+    """Lists our commands without the application, so that their help needs no configuration."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, for the help."""
+        """Return the names for the help."""
         return sorted(self.commands)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Raises UsageError for an unknown command, which is told in one line."""
+        """Run the command. Raises UsageError with one line of text for an unknown command."""
         with one_line():
             return super().invoke(ctx)
 
 
 def command_line() -> Group:
-    """Every command: ours, those of the application, and Quart's own."""
+    """Return the group of all commands: ours, those of the application, and Quart's own."""
     group = Group(
         name="readlog",
         help="Readlog: accounts, and the books that people have read.",
         create_app=create_app,
         add_version_option=False,
         set_debug_flag=False,
-        # The service itself reads no such file either.
+        # The service reads no .env file at all.
         load_dotenv=False,
     )
     for command in COMMANDS:

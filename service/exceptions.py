@@ -1,4 +1,4 @@
-"""Refusals of rules, the same for each door; `service.web.errors` answers them."""
+"""Refusals, the same for each door; `service.web.errors` turns them into answers."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """The base of every refusal: its text is meant for the person who asked.
+    """The base of every refusal. Its text is for the person who asked.
 
     The API's description shows `code` and `public_description`. A refusal that an operation
     declares must have both.
@@ -17,29 +17,29 @@ class ServiceError(Exception):
 
 
 class NotFoundError(ServiceError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The requested thing does not exist, or belongs to somebody else."""
 
     code = "NOT_FOUND"
 
 
 class ConflictError(ServiceError):
-    """What is there already does not allow it."""
+    """The change is not possible beside the data that is stored already."""
 
     code = "CONFLICT"
 
 
 class ChangedMeanwhileError(ServiceError):
-    """It is not any more what the caller has seen of it; nothing was changed."""
+    """The thing has changed since the caller read it, so the request changed nothing."""
 
     code = "CHANGED_MEANWHILE"
 
 
 class NotAuthenticatedError(ServiceError):
-    """Nobody knows whose request this is."""
+    """The request does not say who the caller is, or not in a valid way."""
 
     code = "NOT_AUTHENTICATED"
-    public_description = "Nobody knows whose request this is."
-    challenge = "Bearer"  # what programs are told as WWW-Authenticate (RFC 6750)
+    public_description = "The request does not say who the caller is, or not in a valid way."
+    challenge = "Bearer"  # the value of the header WWW-Authenticate (RFC 6750)
 
 
 class AccountDeletedError(NotAuthenticatedError):
@@ -50,10 +50,13 @@ class AccountDeletedError(NotAuthenticatedError):
 
 
 class InsufficientScopeError(ServiceError):
-    """The token is right, but not for this: `scope` is what it lacks, where any would do."""
+    """The token is valid, but does not allow this request.
+
+    `scope` is the missing scope, or None if no scope would allow it.
+    """
 
     code = "INSUFFICIENT_SCOPE"
-    public_description = "The token is right, but not for this."
+    public_description = "The token is valid, but does not allow this request."
 
     def __init__(self, message: str, scope: str | None = None) -> None:
         super().__init__(message)
@@ -71,11 +74,11 @@ class CrossSiteError(ServiceError):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong with one field: a sentence for people, a code for programs."""
+    """One error of one field: a sentence for people, and a code for programs."""
 
     public_name: ClassVar = "FieldError"
     public_description: ClassVar = (
-        "One thing wrong with one field: a sentence for people, a code for programs."
+        "One error of one field: a sentence for people, and a code for programs."
     )
 
     field: str
@@ -84,10 +87,10 @@ class FieldError:
 
 
 class InvalidInputError(ServiceError):
-    """Some fields cannot be taken as they are; nothing was changed."""
+    """Some fields are not accepted, and nothing was changed."""
 
     code = "INVALID_INPUT"
-    public_description = "Some fields cannot be taken as they are; nothing was changed."
+    public_description = "Some fields are not accepted, and nothing was changed."
 
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("Some of what was sent cannot be accepted.")
@@ -95,12 +98,12 @@ class InvalidInputError(ServiceError):
 
 
 def whole_seconds(seconds: float) -> int:
-    """Rounded up, but for less than half a millisecond, which is noise of adding up floats."""
+    """Round up, but ignore less than half a millisecond: that is rounding error of floats."""
     return ceil(round(seconds, 3))
 
 
 class TryLaterError(ServiceError):
-    """It would work later: `retry_after` is in whole seconds, rounded up, at least 1."""
+    """The request may succeed later. `retry_after` is in whole seconds, rounded up, at least 1."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -108,7 +111,7 @@ class TryLaterError(ServiceError):
 
 
 class TooManyRequestsError(TryLaterError):
-    """A limit was reached; there is room again in so many seconds."""
+    """A limit was reached. After `retry_after` seconds it allows a request again."""
 
     code = "TOO_MANY_REQUESTS"
     public_description = "A limit was reached."
@@ -119,18 +122,18 @@ class TooManyRequestsError(TryLaterError):
 
 
 class OverloadedError(TryLaterError):
-    """More work waits than this process will take on."""
+    """Too much work is waiting already, so the request is refused."""
 
     code = "OVERLOADED"
-    public_description = "More work waits than this process will take on."
+    public_description = "Too much work is waiting already, so the request is refused."
 
 
 class StoppingError(TryLaterError):
-    """The process ends before the request does; what it had done by then is not known."""
+    """The process stops before the request is finished; its changes may or may not be stored."""
 
     code = "STOPPING"
     public_description = (
-        "The process ends before the request does; what it had done by then is not known."
+        "The process stops before the request is finished; its changes may or may not be stored."
     )
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""One line per event, with the id of its request: text for people, or one JSON object a line.
+"""Log lines: one for each event, with the id of its request, as text or as a JSON object.
 
-Under gunicorn the lines go through gunicorn's handlers, else to standard error. Nothing that is
-logged here names a person: no address, no query string, no form.
+Under gunicorn the lines go to gunicorn's handlers, otherwise to standard error. The access lines
+identify nobody: they contain no client address, no query string and no form.
 """
 
 import json
@@ -19,11 +19,11 @@ from service.config import Settings
 from service.text.bidi import escaped
 
 if TYPE_CHECKING:
-    # Migrating logs as well, and does without importing the framework.
+    # bin/migrate uses this module too, and does not import Quart.
     from quart import Quart
 
 ACCESS_LOGGER = "service.access"
-# What is taken over from a client as its id for the request; anything else gets one of ours.
+# A client's own request id is used if it has this form. Otherwise the request gets a new id.
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PROBES = ("/livez", "/readyz", "/metrics")
 
@@ -32,19 +32,22 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def init_app(app: "Quart", settings: Settings) -> None:
-    """Set up logging. The middleware RequestLog writes the lines of requests."""
+    """Configure logging. The middleware `RequestLog` writes the access lines."""
     configure(settings)
     app.extensions["warnings"] = SeldomWarnings()
 
 
 def configure(settings: Settings) -> None:
-    """Give our loggers their handler, level and format; what is configured already stays."""
+    """Set the handlers, level and format of our loggers; those of other libraries stay.
+
+    Under gunicorn, its handlers are used, and get our format.
+    """
     under_gunicorn = logging.getLogger("gunicorn.error").handlers
     handlers = under_gunicorn or [logging.StreamHandler()]
     formatter = JsonFormatter() if settings.log_format == "json" else TextFormatter()
     for handler in [*handlers, *logging.getLogger("gunicorn.access").handlers]:
         handler.setFormatter(formatter)
-    # Hypercorn, which `quart run` serves with, has access lines of its own there, with addresses.
+    # Hypercorn, the server of `quart run`, writes its access lines to this logger, with addresses.
     logging.getLogger("service.app").addFilter(_is_no_access_line)
     logger = logging.getLogger("service")
     logger.handlers = list(handlers)
@@ -53,16 +56,16 @@ def configure(settings: Settings) -> None:
 
 
 class RequestLog:
-    """ASGI middleware: gives each request its id, tells it in the answer, logs one access line."""
+    """ASGI middleware: gives each request an id, sends it as X-Request-ID, logs one access line."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
         self.logger = logging.getLogger(ACCESS_LOGGER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, watching the answer go by."""
+        """Run the application, add the id to its answer, and log the status and the time."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # there is none here
+            await send({"type": "websocket.close", "code": 1008})  # the service has no websockets
             return
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
@@ -85,7 +88,7 @@ class RequestLog:
             self._log(scope, status, time.perf_counter() - started)
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        # Probes come every few seconds for ever.
+        # Probes come every few seconds: successful ones are logged at DEBUG only.
         level = logging.DEBUG if scope["path"] in _PROBES and status < 400 else logging.INFO
         if self.logger.isEnabledFor(level):
             fields = {
@@ -98,16 +101,17 @@ class RequestLog:
 
 
 class SeldomWarnings:
-    """Warnings that many requests have the same reason for: one line a minute for each reason.
+    """Logs one warning a minute for each reason, however many requests have the same reason.
 
-    Each process counts for itself.
+    Each process counts its own warnings.
     """
 
     PERIOD = 60.0  # seconds
-    MOST_REASONS = 100  # remembered at once; the one told longest ago is forgotten first
+    MOST_REASONS = 100  # kept in memory; the reason that was logged longest ago is dropped first
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], tuple[float, int]] = {}  # when, and how often since
+        # (logger, reason): the time of its last line, and the number of warnings since.
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
 
     def warn(
         self,
@@ -117,17 +121,17 @@ class SeldomWarnings:
         reason: str | None = None,
         error: BaseException | None = None,
     ) -> None:
-        """Log the message, and the error's traceback, with the logger of this name.
+        """Log the message and the error's traceback with the logger `name`.
 
-        Not where the reason, which is the message itself unless it is given, had a line within the
-        last minute; the next line of the same reason tells how many were left out.
+        If the reason had a line within the last minute, nothing is logged; the next line of this
+        reason gives the number of warnings that were left out. The default reason is the message.
         """
         key, now = (name, reason or message), time.monotonic()
         told_at, left_out = self._told.get(key, (now - self.PERIOD, 0))
         if now - told_at < self.PERIOD:
             self._told[key] = (told_at, left_out + 1)
             return
-        self._told.pop(key, None)  # the newest is to be the last
+        self._told.pop(key, None)  # so that the newest reason comes last
         self._told[key] = (now, 0)
         if len(self._told) > self.MOST_REASONS:
             del self._told[next(iter(self._told))]
@@ -139,7 +143,7 @@ class TextFormatter(logging.Formatter):
     """Level first, so that platforms recognise it; then time, logger, request id and message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, but for a traceback."""
+        """Return one line, or several if there is a traceback."""
         fields = getattr(record, "fields", {})
         parts = [
             f"{record.levelname:<7} {_time(record)} {record.name} [{request_id.get()}]",
@@ -156,7 +160,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line, ASCII only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, a traceback inside of it."""
+        """Return one line; a traceback is one of its fields."""
         entry: dict[str, Any] = {
             "level": record.levelname.lower(),
             "time": _time(record),
@@ -182,7 +186,7 @@ def _identify(scope: Scope) -> str:
 
 
 def new_request_id() -> str:
-    """An id for a request that brings none."""
+    """Return a random id of 16 hexadecimal digits."""
     return token_hex(8)
 
 
@@ -191,7 +195,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _printable(value: object) -> str:
-    """A value that cannot break its line or the words around it."""
+    """Return the value, quoted as JSON if it has blanks or characters that are not printable."""
     text = str(value)
     return text if text.isprintable() and " " not in text else json.dumps(text)
 

@@ -1,7 +1,7 @@
-"""A few threads for work that takes the processor, beside the event loop.
+"""A few threads beside the event loop, for work that needs the processor.
 
-The event loop answers everybody else, so these threads give way to it: on Linux they have a lower
-priority. Other systems have no priority for a single thread, and do without.
+The event loop serves all other requests, so it comes first: on Linux these threads have a lower
+priority. Other systems have no priority for a single thread, so the threads keep the normal one.
 """
 
 import asyncio
@@ -16,41 +16,40 @@ from typing import TypeVar
 
 from service.exceptions import OverloadedError
 
-# Added to the nice value of the process; docs/decisions/0014 has the measurements.
-NICER = 5
-NICEST = 19  # the lowest priority that Linux has
-MAX_WAITING = 40
-MAX_SECONDS = 10.0  # that work may wait, by what work has taken lately; nobody waits longer
+NICER = 5  # added to the nice value of the process; measured in decision 14
+NICEST = 19  # the lowest priority of Linux
+MAX_WAITING = 40  # pieces of work that have no thread yet
+MAX_SECONDS = 10.0  # the longest wait that is expected, by the mean time of earlier work
 WEIGHT = 0.2  # of the newest piece of work in that mean
 
 T = TypeVar("T")
 
 
 class GentleThreads:
-    """Runs work in `count` threads, and refuses work that would wait too long for one.
+    """Runs work in `count` threads, and refuses work that would wait too long for a thread.
 
-    `refusal` is the sentence that people are told then.
+    `refusal` is the text of that error, for people.
     """
 
     def __init__(self, count: int, *, name: str, refusal: str) -> None:
         self.count = count
         self._refusal = refusal
-        self._executor = ThreadPoolExecutor(count, name, initializer=_give_way)
+        self._executor = ThreadPoolExecutor(count, name, initializer=_lower_priority)
         self._unfinished = 0
-        self._seconds = 0.0  # that one piece of work takes on a thread, a moving mean
+        self._seconds = 0.0  # the moving mean of the time that a piece of work takes in a thread
 
     @property
     def running(self) -> int:
-        """How many pieces of work have a thread."""
+        """The number of pieces of work that have a thread."""
         return min(self._unfinished, self.count)
 
     @property
     def waiting(self) -> int:
-        """How many wait for one."""
+        """The number of pieces of work that wait for a thread."""
         return self._unfinished - self.running
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Return what the work returns. Raises OverloadedError, and what the work raises."""
+        """Return the result of the work. Raises OverloadedError, and every error of the work."""
         wait = self._unfinished // self.count * self._seconds
         if self._unfinished >= self.count + MAX_WAITING or wait > MAX_SECONDS:
             raise OverloadedError(self._refusal, retry_after=max(1.0, wait))
@@ -64,7 +63,7 @@ class GentleThreads:
         return result
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Drop the work that waits, and let the threads end."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -73,9 +72,9 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - started
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Lower the priority of the calling thread."""
     if sys.platform == "linux":
-        with suppress(OSError):  # a sandbox may forbid it; then the thread is like any other
+        with suppress(OSError):  # a sandbox may forbid it; then the priority stays normal
             nice = min(NICEST, os.getpriority(os.PRIO_PROCESS, 0) + NICER)
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -1,4 +1,4 @@
-"""Tokens that programs sign in with; of the tokens only hashes are kept."""
+"""Add access tokens, with which programs sign in; only their hashes are stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """With an account, its tokens go."""
+    """Tokens are deleted with their account."""
     op.create_table(
         "access_tokens",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -35,5 +35,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Programs have to be given new tokens."""
+    """Loses all tokens: programs need new ones after the next upgrade."""
     op.drop_table("access_tokens")

@@ -1,4 +1,4 @@
-"""The tables as the Flask application made them; a database of its is stamped with this."""
+"""The tables of the Flask application; a database of that application gets this revision."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """The names are those that PostgreSQL gave the Flask application's unnamed constraints."""
+    """The names are PostgreSQL's defaults: the Flask application did not name its constraints."""
     op.create_table(
         "users",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -33,6 +33,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drops every account and every book: below this there is no schema."""
+    """Loses every account and every book: no schema is left."""
     op.drop_table("books")
     op.drop_table("users")

@@ -1,7 +1,7 @@
-"""Each change of a list has a number, and each book that of its last change.
+"""Number the changes of each list; each book has the number of its last change.
 
-Safe beside the previous release, whose statements do not name the new columns: what it changes
-meanwhile keeps its number.
+Safe beside the previous release, whose statements do not name the new columns. Its changes do not
+increase the numbers.
 """
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """With a constant default neither database rewrites the table."""
+    """The default is constant, so neither database rewrites the table."""
     zero = sa.text("0")
     op.add_column(
         "users", sa.Column("books_revision", sa.Integer(), server_default=zero, nullable=False)
@@ -23,6 +23,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forgets the numbers."""
+    """Loses the numbers."""
     op.drop_column("books", "version")
     op.drop_column("users", "books_revision")

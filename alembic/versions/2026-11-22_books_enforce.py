@@ -1,6 +1,6 @@
-"""The rules hold for every book, and the database may rely on it.
+"""Validate the rules of books_rules for all rows.
 
-PostgreSQL only: on SQLite books_repair has done it.
+PostgreSQL only: on SQLite, books_repair has added the rules for all rows.
 """
 
 from alembic import op
@@ -20,7 +20,7 @@ OWNER = "books_user_id_fkey"
 
 
 def upgrade() -> None:
-    """Validating lets others read and write; with it done, NOT NULL needs no look at the rows."""
+    """Others can read and write during VALIDATE; after it, SET NOT NULL does not scan the rows."""
     if op.get_context().dialect.name != "postgresql":
         return
     for name in (*CHECKS, OWNER):
@@ -32,7 +32,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A constraint cannot be made doubtful again: each is replaced by one that is."""
+    """Loses nothing. No constraint can become NOT VALID again, so each is dropped and added."""
     if op.get_context().dialect.name != "postgresql":
         return
     op.execute(

@@ -1,7 +1,7 @@
-"""Old rows that break the rules: copied to legacy_books whole, with the reasons, then made to fit.
+"""Copy rows that break the rules to legacy_books, with the reasons, then change them to fit.
 
-A book without an owner, which nobody could see, moves there for good. A rating out of range
-becomes none, a missing title or author a placeholder, one that is too long is cut.
+A book without an owner is deleted from books: nobody could see it. A rating out of range becomes
+NULL, a missing title or author becomes a placeholder, and one that is too long is cut.
 """
 
 import logging
@@ -18,7 +18,7 @@ logger = logging.getLogger("service.migrations.books_repair")
 
 
 def upgrade() -> None:
-    """Locks no row but the broken ones; SQLite's table is made anew with all of the rules."""
+    """Locks only the rows that break the rules. On SQLite the table is made anew with the rules."""
     sqlite = op.get_context().dialect.name == "sqlite"
     for statement in _repair(_problems(sqlite=sqlite)):
         op.execute(sa.text(statement))
@@ -29,15 +29,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The rows themselves are put back below books_rules, where no rule is in their way."""
+    """Loses nothing. The downgrade of books_rules restores the rows, when the rules are gone."""
     if op.get_context().dialect.name == "sqlite":
         _make_anew(_books(ruled=False))
 
 
 def _problems(*, sqlite: bool) -> dict[str, str]:
-    """What may be wrong with a row: the reason as legacy_books names it, and its condition."""
+    """Return the possible problems of a row: the reason in legacy_books, and its condition."""
     wrong_rating = "rating NOT BETWEEN 1 AND 5"
-    if sqlite:  # whose columns take values of any type
+    if sqlite:  # its columns accept values of any type
         wrong_rating = f"({wrong_rating} OR typeof(rating) = 'real')"
     return {
         "no_owner": "NOT EXISTS (SELECT 1 FROM users WHERE users.id = books.user_id)",
@@ -83,7 +83,7 @@ def _report(connection: sa.Connection) -> None:
 
 
 def _make_anew(books: sa.Table) -> None:
-    """SQLite only: a new table of this shape, the rows copied into it, under the old name."""
+    """Replace SQLite's table by a new one of this shape, with the same rows and name."""
     with op.batch_alter_table("books", copy_from=books, recreate="always"):
         pass
 

@@ -1,7 +1,8 @@
-"""What a book must be, for every row written from now on; older rows are looked at later.
+"""Add the rules of books for every row that is written from now on; older rows come later.
 
-In this order nothing can slip in between the repair of the old rows and the promise that there
-are none. SQLite cannot hold a rule for new rows only: there books_repair does all of it at once.
+Because the rules come first, no new row can break them between books_repair, which changes the old
+rows, and books_enforce, which validates all rows. SQLite has no rules for new rows only: there,
+books_repair adds the rules and changes the rows in one transaction.
 """
 
 import sqlalchemy as sa
@@ -16,13 +17,13 @@ CHECKS = {
     "books_title_length_check": "length(title) BETWEEN 1 AND 500",
     "books_author_length_check": "length(author) BETWEEN 1 AND 300",
     "books_rating_range_check": "rating BETWEEN 1 AND 5",
-    # Stands in for three NOT NULLs, which PostgreSQL before 18 cannot promise for new rows only.
+    # Replaces three NOT NULL constraints, which PostgreSQL before 18 cannot have for new rows only.
     "books_required_check": "title IS NOT NULL AND author IS NOT NULL AND user_id IS NOT NULL",
 }
 
 
 def upgrade() -> None:
-    """NOT VALID: no row is read, so the table is locked for a moment only."""
+    """NOT VALID reads no row, so the table is locked for a moment only."""
     if op.get_context().dialect.name == "postgresql":
         for name, condition in CHECKS.items():
             op.create_check_constraint(op.f(name), "books", condition, postgresql_not_valid=True)
@@ -30,9 +31,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Puts the original values and rows back from legacy_books, and empties it.
+    """Restores the original values and rows from legacy_books, and empties it.
 
-    A value that somebody has changed since the repair stays, and so does a deleted book away.
+    A value that its owner has changed since the repair stays. A book that its owner has deleted
+    stays deleted.
     """
     if op.get_context().dialect.name == "postgresql":
         _set_on_delete(None, not_valid=False)
@@ -43,7 +45,7 @@ def downgrade() -> None:
 
 
 def _set_on_delete(action: str | None, *, not_valid: bool) -> None:
-    """The foreign key anew: with the account its books go, without a query of ours."""
+    """Replace the foreign key. With CASCADE, the database deletes an account's books itself."""
     name = op.f("books_user_id_fkey")
     op.drop_constraint(name, "books", type_="foreignkey")
     op.create_foreign_key(
@@ -58,8 +60,10 @@ def _set_on_delete(action: str | None, *, not_valid: bool) -> None:
 
 
 def _restore() -> tuple[str, ...]:
-    """The reverse of books_repair. SQLite gives ids of deleted rows away again: such a row that
-    was kept aside gets a new one."""
+    """Return the statements that undo books_repair.
+
+    SQLite may have given the id of a row in legacy_books to a new book: such a row gets a new id.
+    """
     wrong_rating = "old.rating NOT BETWEEN 1 AND 5"
     if op.get_context().dialect.name == "sqlite":
         wrong_rating = f"({wrong_rating} OR typeof(old.rating) = 'real')"
@@ -86,7 +90,7 @@ def _restore() -> tuple[str, ...]:
 
 
 def _was_repaired(column: str, placeholder: str, limit: int) -> str:
-    """Whether the present value is what books_repair made of the old one."""
+    """Return the condition that the present value is the one that books_repair wrote."""
     return (
         f"(old.{column} IS NULL OR length(old.{column}) = 0) AND books.{column} = '{placeholder}'"
         f" OR length(old.{column}) > {limit}"

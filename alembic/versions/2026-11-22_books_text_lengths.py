@@ -1,4 +1,4 @@
-"""Title and author say their limits in their types too, as the forms and the API do."""
+"""Give title and author types with a length: the limits of the forms and of the API."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """One statement, so that PostgreSQL goes through the rows once; SQLite has them already."""
+    """One statement, so that PostgreSQL scans the rows once. On SQLite, books_repair did it."""
     _set_types("varchar(500)", "varchar(300)")
 
 

@@ -1,4 +1,4 @@
-"""When a book was added and last changed; for older rows, the time of this migration."""
+"""Add the times when a book was added and last changed; older rows get the present time."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ down_revision: str | None = "books_text_lengths"
 branch_labels: None = None
 depends_on: None = None
 
-# The database fills them in too: the release before this one does not know of them.
+# Defaults of the database, because the previous release does not write these columns.
 NOW = {
     "postgresql": "now()",
     "sqlite": "(datetime('now') || '.000000')",
@@ -19,7 +19,7 @@ NAMES = ("created_at", "updated_at")
 
 
 def upgrade() -> None:
-    """PostgreSQL keeps the time of older rows once, in its catalogue: none is rewritten."""
+    """PostgreSQL stores the time of older rows once, in its catalogue, and rewrites no row."""
     with op.batch_alter_table("books", copy_from=_books()) as books:
         for column in _columns():
             books.add_column(column)
@@ -41,7 +41,7 @@ def _columns() -> list[sa.Column[datetime]]:
 
 
 def _books(*more: sa.Column[datetime]) -> sa.Table:
-    """What SQLite, which adds no column with a default that varies, makes the new table from."""
+    """Return the table for SQLite to copy: it cannot add a column whose default is not constant."""
     return sa.Table(
         "books",
         sa.MetaData(),

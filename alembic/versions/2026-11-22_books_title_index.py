@@ -1,4 +1,4 @@
-"""One owner's books by title: the other order in which programs may ask for them."""
+"""Add an index for an owner's books in order of title, the second order that the API offers."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """The longest title of the widest characters still fits into a page of the index."""
+    """The longest title, 500 characters of four bytes, fits into an entry of the index."""
     op.create_index(op.f("books_user_id_title_id_idx"), "books", ["user_id", "title", "id"])
 
 

@@ -1,8 +1,8 @@
-"""Every address that is pure ASCII in lower case, as new accounts are kept.
+"""Change every address that is pure ASCII to lower case, the form of new accounts (decision 7).
 
-Letters of other scripts are left alone: what lower case means for them is no business of a
-database's. Where several accounts differ in case only, one can have the canonical form: the one
-that has it already, else the oldest. The others stay exactly as they are.
+Addresses with other letters stay as they are: their lower case depends on the database and on the
+language. If several accounts differ in case only, one gets the canonical form: the account that has
+it already, else the oldest. The others stay as they are.
 """
 
 import logging
@@ -17,15 +17,15 @@ depends_on: None = None
 
 logger = logging.getLogger("service.migrations.canonical_emails")
 
-# Within one batch rows are compared in pairs; against all others through the unique index.
+# Rows of one batch are compared in pairs, and with all other rows by the unique index.
 BATCH = 250
 BATCH_END = sa.text(
     "SELECT max(id) FROM (SELECT id FROM users WHERE id > :after ORDER BY id LIMIT :size) AS batch"
 )
 LARGEST_ID = 2**31 - 1
 
-# The collation "C" and SQLite's lower() know ASCII letters only: no Turkish I can go astray. The
-# outer collation is that of the unique index, which could not be used for the result otherwise.
+# The collation "C" and SQLite's lower() change ASCII letters only, so the rules of Turkish for I do
+# not apply. The outer collation is that of the unique index: otherwise the index could not be used.
 LOWER = {"postgresql": '(lower({} COLLATE "C") COLLATE "default")', "sqlite": "lower({})"}
 IS_ASCII = {
     "postgresql": "octet_length({0}) = length({0})",
@@ -34,7 +34,7 @@ IS_ASCII = {
 
 
 def upgrade() -> None:
-    """On PostgreSQL each batch is committed by itself; one that is done twice changes nothing."""
+    """On PostgreSQL each batch is committed by itself; a repeated batch changes nothing."""
     context = op.get_context()
     if context.as_sql:
         op.execute(_lower_case().bindparams(after=0, upto=LARGEST_ID))
@@ -46,7 +46,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing: how an address was spelled before is not kept."""
+    """Does nothing: the earlier spelling of an address is not stored."""
 
 
 def _in_batches(connection: sa.Connection) -> None:
@@ -59,7 +59,7 @@ def _in_batches(connection: sa.Connection) -> None:
 
 
 def _lower_case() -> sa.TextClause:
-    """One batch, for the ids above `after` up to `upto`."""
+    """Return the statement of one batch, for the ids above `after` up to `upto`."""
     canonical = _lower("users.email")
     return sa.text(
         f"""

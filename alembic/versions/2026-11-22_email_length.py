@@ -1,4 +1,4 @@
-"""No address longer than mail can carry: 254 characters (RFC 5321)."""
+"""Limit addresses to the length that mail can carry: 254 characters (RFC 5321)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ NAME = "users_email_length_check"
 
 
 def upgrade() -> None:
-    """Adopting a database looks for longer ones first, so that this cannot fail half-way."""
+    """Cannot fail: service.migrations.adoption refuses a database with a longer address."""
     with op.batch_alter_table("users", copy_from=_users()) as users:
         users.create_check_constraint(op.f(NAME), "length(email) <= 254")
 
@@ -25,7 +25,7 @@ def downgrade() -> None:
 
 
 def _users(*more: sa.CheckConstraint) -> sa.Table:
-    """What SQLite, which can alter no table's constraints, makes the new table from."""
+    """Return the table for SQLite to copy: it cannot alter the constraints of a table."""
     return sa.Table(
         "users",
         sa.MetaData(),

@@ -1,4 +1,4 @@
-"""The answers to requests that programs may repeat, kept for a day."""
+"""Add the answers to requests that programs may repeat; each is kept for a day."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """With an account, its answers go."""
+    """Answers are deleted with their account."""
     op.create_table(
         "idempotency_keys",
         sa.Column("key", sa.LargeBinary(32), nullable=False),
@@ -33,5 +33,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Whoever repeats a request then, makes it twice."""
+    """Loses all answers: a request that is repeated after this is carried out twice."""
     op.drop_table("idempotency_keys")

@@ -1,4 +1,4 @@
-"""A place for what the rules to come cannot take: the row whole, and why."""
+"""Add a table for books that break the later rules: the whole row, and the reason."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Empty again: the downgrade of books_rules has put everything back."""
+    """Loses nothing: the downgrade of books_rules has restored the rows and emptied the table."""
     op.drop_table("legacy_books")

@@ -1,4 +1,4 @@
-"""Room for every hash in use: Werkzeug's scrypt takes 162 characters, and the column had 128."""
+"""Widen the password hash: Werkzeug's scrypt takes 162 characters, and the column had 128."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,12 +14,12 @@ WIDE = 255
 
 
 def upgrade() -> None:
-    """On PostgreSQL widening changes the catalogue alone: no row is rewritten."""
+    """On PostgreSQL this changes the catalogue alone, and rewrites no row."""
     _set_width(NARROW, WIDE)
 
 
 def downgrade() -> None:
-    """A longer hash cannot be shortened: where PostgreSQL has one, the column stays wide."""
+    """Loses nothing: if PostgreSQL has a longer hash, the column stays wide."""
     context = op.get_context()
     if context.dialect.name == "postgresql" and not context.as_sql:
         longest = sa.text("SELECT max(length(password_hashed)) FROM users")
@@ -34,7 +34,7 @@ def _set_width(old: int, new: int) -> None:
 
 
 def _users(width: int) -> sa.Table:
-    """What SQLite, which can alter no column, makes the new table from."""
+    """Return the table for SQLite to copy: it cannot alter a column."""
     return sa.Table(
         "users",
         sa.MetaData(),

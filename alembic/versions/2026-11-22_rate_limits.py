@@ -1,4 +1,4 @@
-"""What the request limits count, one row for each bucket."""
+"""Add the counts of the request limits, one row for each bucket."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """The key is a hash: no address of a person is kept."""
+    """The key is a hash, so that no address of a person is stored."""
     op.create_table(
         "rate_limits",
         sa.Column("key", sa.LargeBinary(32), nullable=False),
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Starts every limit anew."""
+    """Loses the counts: every limit starts anew."""
     op.drop_table("rate_limits")

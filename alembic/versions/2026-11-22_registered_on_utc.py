@@ -1,4 +1,4 @@
-"""The time of registration knows its zone; the old values were the server's, which was UTC."""
+"""Give the time of registration a time zone; the old values are in the server's zone, UTC."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,19 +10,19 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """SQLite has no zones: there the text stays as it is."""
+    """SQLite has no time zones, so there the text stays as it is."""
     _set_type(sa.DateTime(timezone=True))
 
 
 def downgrade() -> None:
-    """Loses nothing: the values are UTC again, without saying so."""
+    """Loses nothing: the values are UTC again, without a zone."""
     _set_type(sa.DateTime())
 
 
 def _set_type(new: sa.DateTime) -> None:
     if op.get_context().dialect.name != "postgresql":
         return
-    # In a session whose zone is UTC both types have the same bits: PostgreSQL rewrites no row,
-    # as it would for USING … AT TIME ZONE.
+    # In a database session whose zone is UTC both types have the same bits, so PostgreSQL rewrites
+    # no row. With USING … AT TIME ZONE it would rewrite all.
     op.execute("SET LOCAL TIME ZONE 'UTC'")
     op.alter_column("users", "registered_on", type_=new, existing_nullable=False)

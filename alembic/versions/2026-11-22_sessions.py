@@ -1,4 +1,4 @@
-"""Browsers that are signed in; of their tokens only hashes are kept."""
+"""Add the sessions of signed-in browsers; only the hashes of their tokens are stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: None = None
 
 
 def upgrade() -> None:
-    """With an account, its sessions go."""
+    """Sessions are deleted with their account."""
     op.create_table(
         "sessions",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -29,5 +29,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Signs everybody out."""
+    """Loses all sessions: everybody is signed out."""
     op.drop_table("sessions")

@@ -1,7 +1,7 @@
-"""No id is given twice: on SQLite a new row got that of the highest one, once that was deleted.
+"""Give no id twice on SQLite, which gave a new row the id of the highest row if that was deleted.
 
-A DELETE that was sent again met another row then, and a new account what was still counted for
-the former one. PostgreSQL's sequences never go back.
+With a reused id, a repeated DELETE could delete another row, and a new account inherited the limits
+that were counted for the deleted one. PostgreSQL's sequences give no id twice.
 """
 
 import sqlalchemy as sa
@@ -12,25 +12,25 @@ down_revision: str | None = "idempotency_keys"
 branch_labels: None = None
 depends_on: None = None
 
-# The database fills them in too: see books_times.
+# Defaults of the database: see books_times.
 NOW = sa.text("(datetime('now') || '.000000')")
 
 
 def upgrade() -> None:
-    """AUTOINCREMENT is a matter of the table; ids go on after the highest that is there."""
+    """AUTOINCREMENT needs a new table. Ids continue after the highest id of the table."""
     _make_anew(autoincrement=True)
 
 
 def downgrade() -> None:
-    """Forgets which ids were given: that of a deleted row may come again."""
+    """Loses the highest id that was given: the id of a deleted row may be given again."""
     _make_anew(autoincrement=False)
 
 
 def _make_anew(*, autoincrement: bool) -> None:
-    """SQLite only: new tables, the rows copied into them, under the old names.
+    """Replace SQLite's tables by new ones with the same rows and names; do nothing on PostgreSQL.
 
-    With foreign keys off, as migrations have them: those of other tables go by the name, and no
-    row goes with the old table.
+    Migrations run with foreign keys off. So dropping an old table deletes no row that refers to it,
+    and the foreign keys of other tables find the new table by its name.
     """
     if op.get_context().dialect.name != "sqlite":
         return

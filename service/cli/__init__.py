@@ -1,1 +1,1 @@
-"""The operator's commands; `commands` is the list of them."""
+"""The operator's commands; `commands` lists them."""

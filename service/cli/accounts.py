@@ -1,4 +1,4 @@
-"""What operators do to accounts, on a connection of their own; the rules are those for people."""
+"""The operator's commands for accounts. The rules are the same as on the pages."""
 
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
@@ -12,10 +12,10 @@ from service.users.forms import NewDetails
 
 
 async def create_user(settings: Settings, email: str, password: str) -> str:
-    """Make an account; returns its address in the canonical form.
+    """Make an account, and return its address in the canonical form.
 
-    Raises InvalidInputError, for an address that is taken too, and SchemaError where the database
-    is away or not at head.
+    Raises InvalidInputError, also for an address that is taken, and SchemaError if the database
+    cannot be reached or is not at head.
     """
     wanted = _storable(email, password)
     checked = await accounts.check_details(
@@ -36,15 +36,15 @@ async def create_user(settings: Settings, email: str, password: str) -> str:
 async def set_password(settings: Settings, typed_email: str, password: str) -> tuple[str, int]:
     """Give an account another password, end its sessions and revoke its tokens.
 
-    Returns its address, and the number of sessions. Raises NotFoundError, InvalidInputError, and
-    SchemaError where the database is away or not at head.
+    Returns its address, and the number of sessions that were ended. Raises NotFoundError,
+    InvalidInputError, and SchemaError if the database cannot be reached or is not at head.
     """
     async with connect_at_head(settings) as opened:
         connection = EngineConnection(opened)
         account = await accounts.find_account(connection, typed_email)
         if account is None:
             raise NotFoundError("There is no account with this e-mail address.")
-        await opened.rollback()  # no lock is held while the password is hashed
+        await opened.rollback()  # so that no lock is held while the password is hashed
         password = _storable(account.email, password).password
         await accounts.check_details(
             password=password,
@@ -57,5 +57,5 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
 
 
 def _storable(email: str, password: str) -> NewDetails:
-    """Refuse what cannot be stored; the rules look at the rest."""
+    """Return both texts. Raises InvalidInputError for a text that the database cannot store."""
     return check_text(NewDetails, {"email": email, "password": password})

@@ -1,4 +1,4 @@
-"""What is risky about settings that are not wrong, and about the database they lead to."""
+"""Finds risks of valid settings, and problems of the database that they name."""
 
 import ipaddress
 import os
@@ -27,8 +27,8 @@ from service.migrations import (
 )
 from service.migrations.needs import find_unmet
 
-MIN_PASSWORD_LENGTH = 8  # NIST 800-63B-4's and ASVS's least
-# Lists, to which every proxy appends, and which a client may begin.
+MIN_PASSWORD_LENGTH = 8  # characters; the minimum of NIST SP 800-63B-4 and of ASVS
+# These headers are lists: each proxy appends an entry, and a client may send the first entries.
 _LISTS = ("x-forwarded-for", "forwarded", "via")
 _ENCRYPTED_MODES = ("require", "verify-ca", "verify-full")
 
@@ -48,18 +48,18 @@ _CAPACITY = text(
 
 @dataclass(frozen=True)
 class Finding:
-    """One line for the operator; a notice is only to be known, a warning is to be mended."""
+    """One line for the operator. A warning asks for a change, a notice only informs."""
 
     level: Literal["error", "warning", "notice", "ok"]
     text: str
-    wrong_setting: bool = False  # the service would not start with it
+    wrong_setting: bool = False  # the service would not start with this setting
 
     def __str__(self) -> str:
         return f"{self.level}: {self.text}"
 
 
 def risks(settings: Settings, *, on_render: bool) -> Iterator[Finding]:
-    """What the settings alone tell."""
+    """Yield the risks that the settings alone show."""
     production = settings.config_type == "production"
     yield from _mode_risks(settings, on_render=on_render)
     if production:
@@ -79,11 +79,11 @@ def _mode_risks(settings: Settings, *, on_render: bool) -> Iterator[Finding]:
     elif settings.database.is_sqlite:
         yield Finding(
             "warning",
-            "DATABASE_URL: SQLite in production: one machine only, and on most platforms its"
-            " file is gone after the next deploy",
+            "DATABASE_URL: SQLite in production: it works on one machine only, and on most"
+            " platforms a deploy deletes its file",
         )
     if not settings.rate_limits:
-        yield Finding("warning", "RATE_LIMITS: off, so passwords can be guessed without end")
+        yield Finding("warning", "RATE_LIMITS: off, so anybody can try passwords without a limit")
     if settings.password_min_length < MIN_PASSWORD_LENGTH:
         yield Finding(
             "warning",
@@ -99,7 +99,7 @@ def _public_risks(settings: Settings) -> Iterator[Finding]:
     if others := sorted(settings.allowed_hosts - {host}):
         yield Finding(
             "notice",
-            f"ALLOWED_HOSTS: {', '.join(others)} too: whoever comes there signs in separately,"
+            f"ALLOWED_HOSTS: {', '.join(others)} too: people sign in there separately,"
             f" and links in mail lead to {host}",
         )
 
@@ -108,11 +108,11 @@ def _mail_risks(settings: Settings) -> Iterator[Finding]:
     if not settings.mail_url:
         yield Finding(
             "warning",
-            "MAIL_URL: no mail: registering tells whether an address has an account, and a"
+            "MAIL_URL: no mail: registering shows whether an address has an account, and a"
             " forgotten password needs `readlog set-password`",
         )
     elif settings.mail_url.startswith("console:"):
-        yield Finding("warning", "MAIL_URL: console: writes mail to the log, links and all")
+        yield Finding("warning", "MAIL_URL: console: writes mail to the log, with secret links")
 
 
 def _address_risks(settings: Settings, *, on_render: bool) -> Iterator[Finding]:
@@ -120,26 +120,26 @@ def _address_risks(settings: Settings, *, on_render: bool) -> Iterator[Finding]:
     if header and header.lower() in _LISTS:
         yield Finding(
             "warning",
-            f"CLIENT_IP_HEADER: any client can begin the list in {header}:"
-            " count the proxies with TRUSTED_PROXY_HOPS instead",
+            f"CLIENT_IP_HEADER: any client can send the first addresses of the list in {header}:"
+            " set TRUSTED_PROXY_HOPS to the number of proxies instead",
         )
     elif header and not (on_render and header.lower() == "cf-connecting-ip"):
         yield Finding(
             "notice",
-            f"CLIENT_IP_HEADER: {header} is believed whoever sends it: the proxy in front must"
-            " overwrite it, and nobody may get past the proxy",
+            f"CLIENT_IP_HEADER: {header} is trusted in every request: the proxy in front must"
+            " overwrite it, and no request may come past the proxy",
         )
     if header and hops:
         yield Finding(
             "warning",
-            f"TRUSTED_PROXY_HOPS: {hops} beside CLIENT_IP_HEADER: a request without {header}"
-            " is taken to come from where X-Forwarded-For says",
+            f"TRUSTED_PROXY_HOPS: {hops} beside CLIENT_IP_HEADER: for a request without {header},"
+            " the address in X-Forwarded-For is trusted",
         )
     elif hops > 1:
         yield Finding(
             "notice",
-            f"TRUSTED_PROXY_HOPS: {hops}: with fewer proxies than that, any client can say that"
-            " it comes from anywhere",
+            f"TRUSTED_PROXY_HOPS: {hops}: with fewer proxies than that, any client can choose the"
+            " address that it seems to come from",
         )
     if settings.config_type == "production" and not header and not hops:
         yield Finding(
@@ -159,19 +159,19 @@ def _tls_risks(settings: Settings) -> Iterator[Finding]:
         if mode.verify_mode == ssl.CERT_NONE:
             yield Finding(
                 "notice",
-                f"DATABASE_URL: sslmode=require encrypts, but takes anybody for {public[0]}:"
-                " verify-full does not",
+                f"DATABASE_URL: sslmode=require encrypts, but does not verify that the server is"
+                f" {public[0]}: verify-full does",
             )
     elif mode not in _ENCRYPTED_MODES:
         yield Finding(
             "warning",
-            f"DATABASE_URL: sslmode={mode} may send everything to {public[0]} in the clear:"
-            " require, or better verify-full",
+            f"DATABASE_URL: sslmode={mode} may send everything to {public[0]} without encryption:"
+            " use require, or better verify-full",
         )
 
 
 def _is_private(host: str) -> bool:
-    """This machine, a socket, an address or a name that only a private network knows."""
+    """Return whether a host is this machine, a socket, or known in a private network only."""
     try:
         return not ipaddress.ip_address(host.strip("[]")).is_global
     except ValueError:
@@ -180,11 +180,11 @@ def _is_private(host: str) -> bool:
 
 
 async def database_risks(settings: Settings) -> list[Finding]:
-    """What the database says; that it cannot be reached is an error, the last of them."""
+    """Return the problems of the database. If it cannot be reached, that is the last of them."""
     findings: list[Finding] = []
     database = settings.database
     if is_missing(database):
-        return [Finding("warning", "DATABASE_URL: there is no such file yet: run bin/migrate")]
+        return [Finding("warning", "DATABASE_URL: the file does not exist yet: run bin/migrate")]
     try:
         async with connected(database) as connection:
             revision = await current_revision(connection)
@@ -227,7 +227,7 @@ async def _read_only_risk(
 
 
 async def _unmet_needs(connection: AsyncConnection) -> list[Finding]:
-    """What is refused to the service, tried in a transaction that is rolled back."""
+    """Return the unmet needs of the service, tried in a transaction that is rolled back."""
     try:
         async with connection.begin() as transaction:
             unmet = await connection.run_sync(find_unmet)
@@ -235,12 +235,12 @@ async def _unmet_needs(connection: AsyncConnection) -> list[Finding]:
     except DBAPIError as error:
         if not is_locked(error):
             raise
-        return [Finding("notice", f"DATABASE_URL: its rights were not tried: {explain(error)}")]
+        return [Finding("notice", f"DATABASE_URL: its rights were not checked: {explain(error)}")]
     return [Finding("error", f"DATABASE_URL: {need}") for need in unmet]
 
 
 def _is_writable(path: Path) -> bool:
-    """SQLite makes files of its own beside the database's."""
+    """Return whether file and folder are writable: SQLite makes more files in the folder."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -251,25 +251,24 @@ async def _server_risks(connection: AsyncConnection, settings: Settings) -> list
         findings.append(
             Finding("warning", f"DATABASE_URL: its encoding is {found.encoding}, not UTF8")
         )
-    if found.unbounded:  # every connection of ours asks for a bound
+    if found.unbounded:  # each of our connections sets lock_timeout, so somebody has reset it
         findings.append(
             Finding(
                 "warning",
-                "DATABASE_URL: a pooler in between drops the settings of our sessions: give them"
-                " to the role, ALTER ROLE … SET lock_timeout = '1500ms' and so on, see"
-                " docs/deploy.md",
+                "DATABASE_URL: a pooler in between drops our settings: give them to the role with"
+                " ALTER ROLE … SET lock_timeout = '1500ms' and so on, see docs/deploy.md",
             )
         )
     room = min(limit for limit in (found.server, found.role, found.database) if limit is not None)
     each = settings.db_pool_size + settings.db_max_overflow
     most = settings.web_concurrency * each
-    # A deploy starts the new before it stops the old, and one more connection migrates.
+    # A deploy starts the new processes before it stops the old ones; one more connection migrates.
     if 2 * most + 1 > room:
         findings.append(
             Finding(
                 "warning",
                 f"DB_POOL_SIZE: {settings.web_concurrency} workers with up to {each} connections"
-                f" take {most}, twice that during a deploy, and the database has room for {room}",
+                f" take {most}, twice that during a deploy, but the database allows {room}",
             )
         )
     return findings

@@ -1,7 +1,7 @@
 """Commands for operators: `readlog …`, or `quart --app service.app:create_app …`.
 
-They parse and tell; what they do is imported where it is done, because the application imports
-this module when it starts.
+This module reads arguments and prints results. Each command imports the module that does its work
+only when it runs, because every start of the application imports this module.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ _password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
 _progress = click.option(
-    "--progress", is_flag=True, help="Tell of progress even where standard error is no terminal."
+    "--progress", is_flag=True, help="Show progress even if standard error is not a terminal."
 )
 
 
 def init_app(app: Quart) -> None:
-    """Add the commands to the application's."""
+    """Add the commands to the application."""
     for command in COMMANDS:
         app.cli.add_command(command)
 
@@ -52,7 +52,7 @@ def init_app(app: Quart) -> None:
 @click.option("--reset", is_flag=True, help="Delete everything first. Asks before it does.")
 @pass_script_info
 def init_db(info: ScriptInfo, reset: bool) -> None:
-    """Bring the database to the newest schema; nothing that is stored is lost."""
+    """Bring the database to the newest schema, and keep all data."""
     settings = _settings(info)
     if reset:
         _confirm_deletion(settings)
@@ -76,8 +76,8 @@ async def _migrate(settings: Settings, *, reset: bool) -> str:
 def check_config() -> None:
     """Say what is wrong or risky about the settings and the database; change nothing.
 
-    Each line begins with its level: error (on standard error), warning (to be mended), notice (to
-    be known) or ok. No secret is told.
+    Each line begins with its level: error (on standard error), warning (please change it), notice
+    (for your information) or ok. No line contains a secret.
     """
     from service.cli import checks
     from service.config.inspection import is_on_render, read_settings
@@ -104,7 +104,7 @@ def check_config() -> None:
 @_password_stdin
 @pass_script_info
 def create_user(info: ScriptInfo, email: str, password_stdin: bool) -> None:
-    """Make an account for EMAIL, by the rules that people register by.
+    """Make an account for EMAIL, by the rules of the page for registering.
 
     Asks for the password twice, and does not show it.
     """
@@ -125,7 +125,7 @@ def create_user(info: ScriptInfo, email: str, password_stdin: bool) -> None:
 def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
     """Give the account of EMAIL another password; end its sessions, revoke its access tokens.
 
-    Asks for the password twice, and does not show it; the rules are those of registering.
+    Asks for the password twice, and does not show it. The rules are those of registering.
     """
     from service.cli import accounts as operators
 
@@ -142,9 +142,10 @@ def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
 def backup(info: ScriptInfo, file: str, progress: bool) -> None:
     """Write all data to FILE, or to standard output for -.
 
-    Accounts, books and sessions as they are at one moment, while the service goes on; the counts
-    of rate limits are left out. FILE is packed where its name ends in .gz, readable for its owner
-    only, and replaced only by one that is whole. It moves between SQLite and PostgreSQL.
+    The data is that of one moment; the service may run meanwhile. Left out are the counts of rate
+    limits, and the answers that are kept for repeated requests. If the name of FILE ends in .gz, it
+    is compressed with gzip. Only its owner can read it, and an older FILE is replaced only when the
+    new one is complete. A file from SQLite can be restored on PostgreSQL, and the reverse.
     """
     from service.cli.backup import files, writer
 
@@ -181,18 +182,17 @@ def restore(
     yes: bool,
     progress: bool,
 ) -> None:
-    """Fill the database from FILE, or from standard input for -, as `backup` has written it.
+    """Fill the database from FILE, which `backup` has written, or from standard input for -.
 
-    The database must be at the newest schema, and empty unless --replace is given. All is put
-    into it or, where FILE is damaged, truncated or of another schema, nothing. Stop the service
-    first.
+    The database must be at the newest schema and, without --replace, empty. All of FILE is
+    restored or, if it is damaged, truncated or of another schema, nothing. Stop the service first.
     """
-    if file_only:  # of `restore --verify`, which compared and restored nothing
+    if file_only:  # in earlier releases, `restore --verify --file-only` restored nothing
         raise WrongUsageError("--file-only goes with `compare`: readlog compare FILE --file-only")
     if yes and not replace:
         raise WrongUsageError("--yes goes with --replace")
     if replace and file == "-" and not yes:
-        raise WrongUsageError("--replace needs --yes where FILE is -: there is nobody to ask")
+        raise WrongUsageError("--replace needs --yes if FILE is -: there is nobody to ask")
     settings, tell = _settings(info), teller(wanted=progress)
     if replace and not yes:
         _confirm_deletion(settings)
@@ -209,29 +209,29 @@ def restore(
     "compare",
     cls=Command,
     short_help="Compare a file with what is stored.",
-    epilog=f"{EXIT} A file that is damaged, or not what is stored, is 1.",
+    epilog=f"{EXIT} A damaged file, or a difference, is 1.",
 )
 @click.argument("file")
-@click.option("--file-only", is_flag=True, help="Only say whether FILE is whole.")
+@click.option("--file-only", is_flag=True, help="Only say whether FILE is complete and undamaged.")
 @_progress
 @pass_script_info
 def compare(info: ScriptInfo, file: str, file_only: bool, progress: bool) -> None:
-    """Compare FILE, or standard input for -, with what is stored; change nothing.
+    """Compare FILE, or standard input for -, with the data in the database; change nothing.
 
-    FILE is one that `backup` has written. With --file-only no database is needed.
+    FILE must come from `backup`. With --file-only no database is needed.
     """
     from service.cli.backup import comparing, files
 
     settings, tell = _settings(info), teller(wanted=progress)
     with working(), files.opened(file) as stream:
         header, dumped = comparing.read_contents(stream, tell)
-    _tell_of_dump(header, dumped)
+    _describe_dump(header, dumped)
     if not file_only:
         _compare(settings, header, dumped, tell)
 
 
 def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Progress") -> None:
-    """Tell of each table; exit status 1 where one differs."""
+    """Print one line for each table. The exit status is 1 if a table differs."""
     from service.cli.backup import comparing
 
     with working():
@@ -240,10 +240,10 @@ def _compare(settings: Settings, header: "Header", dumped: "Contents", tell: "Pr
         same = "same" if stored[table] == content else "different"
         say(f"{same}: {table}: {content.rows} rows in the dump, {stored[table].rows} stored")
     if stored != dumped:
-        raise click.ClickException("what is stored differs from the dump")
+        raise click.ClickException("the data in the database differs from the dump")
 
 
-def _tell_of_dump(header: "Header", dumped: "Contents") -> None:
+def _describe_dump(header: "Header", dumped: "Contents") -> None:
     release = f"{header.version} {header.release}".strip()
     written = f"{header.written_at:%Y-%m-%dT%H:%M:%SZ}"
     say(

@@ -1,4 +1,4 @@
-"""The connection that an operator's command works on: to a database at head, or to none."""
+"""Database connections for the operator's commands."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,30 +14,30 @@ from service.db.explanations import explain
 from service.migrations import SchemaError, current_revision, head
 from service.migrations.connections import connect
 
-CONNECT_WAIT = 5.0  # seconds for a database that is not up: somebody waits for the command
+CONNECT_WAIT = 5.0  # seconds for a database that is not up; short, as a person waits
 
 
 @asynccontextmanager
 async def connected(database: DatabaseSettings) -> AsyncIterator[AsyncConnection]:
-    """A connection outside of any transaction, without a limit on how long a statement runs.
+    """Lend a connection outside of any transaction; its statements have no time-out.
 
-    SQLite does not hold foreign keys on it, and is only read. Raises SchemaError where there is
-    no database, or it cannot be reached or fails while the connection is in use.
+    On SQLite, transactions on it only read, and foreign keys are not enforced. Raises SchemaError
+    if there is no database, if it cannot be reached, or if it fails while the connection is in use.
     """
     if is_missing(database):
-        raise SchemaError("there is no such database file yet: run bin/migrate first")
+        raise SchemaError("the database file does not exist yet: run bin/migrate first")
     try:
         async with connect(database, CONNECT_WAIT) as connection:
             await connection.execution_options(reading=True)
             yield connection
-    # asyncpg's own errors come from cursors, and from a connection that was cut.
+    # asyncpg's own errors come from cursors, and from a connection that was lost.
     except (SQLAlchemyError, PostgresError, InterfaceError, OSError) as error:
         raise SchemaError(f"the database failed: {explain(error)}") from error
 
 
 @asynccontextmanager
 async def connect_at_head(settings: Settings) -> AsyncIterator[AsyncConnection]:
-    """The same to a database at head, which may be written to. Raises SchemaError for another."""
+    """Lend a connection that may write. Raises SchemaError for a database that is not at head."""
     async with connected(settings.database) as connection:
         await require_head(connection)
         await connection.rollback()
@@ -46,7 +46,7 @@ async def connect_at_head(settings: Settings) -> AsyncIterator[AsyncConnection]:
 
 
 async def require_head(connection: AsyncConnection) -> None:
-    """Raises SchemaError for a database that this release's models do not fit."""
+    """Raise SchemaError for a database at another revision than this release's models."""
     found = await current_revision(connection)
     if found != head():
         has = f"has the schema of revision {found}" if found else "has no schema"
@@ -54,5 +54,5 @@ async def require_head(connection: AsyncConnection) -> None:
 
 
 def is_missing(database: DatabaseSettings) -> bool:
-    """Whether SQLite would have to make the file first."""
+    """Return whether the database is a file of SQLite that does not exist."""
     return database.is_sqlite and not Path(database.name or "").exists()

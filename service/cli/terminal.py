@@ -1,4 +1,4 @@
-"""How commands meet whoever calls them: one line for each error, passwords unseen, progress."""
+"""Input and output of the commands: errors of one line, hidden passwords, progress."""
 
 import codecs
 import getpass
@@ -20,13 +20,13 @@ from service.models import PASSWORD_MAX_LENGTH
 from service.security.password_text import is_same
 from service.text.bidi import escaped
 
-# From standard input; more than any password that is accepted, however it is typed.
+# Read from standard input; more than any accepted password takes, in any Unicode form.
 MAX_PASSWORD_BYTES = 4096
 
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """An error of usage loses its context, for which click would tell two more lines."""
+    """Remove the context of a usage error: with it, click would print two more lines."""
     try:
         yield
     except click.UsageError as error:
@@ -37,28 +37,28 @@ class Command(click.Command):
     """A command whose errors are one line each."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Raises UsageError, which is told in one line."""
+        """Parse the arguments. Raises UsageError with one line of text."""
         with one_line():
             return super().make_context(*args, **kwargs)
 
 
 class WrongUsageError(click.ClickException):
-    """The command cannot be called like that, or with these settings."""
+    """The arguments or the settings are wrong: exit status 2."""
 
     exit_code = 2
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Write a line to standard output or error. Nothing in it changes what the terminal does.
+    """Write a line to standard output or standard error, with control characters escaped.
 
-    The line may quote an address, the name of a file or what stands in a file.
+    So the line may quote an address, a file's name or its content.
     """
     click.echo(escaped(line), err=err)
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """What is refused in the block is told in one line, with exit status 1, or 2 for a setting."""
+    """Turn a refusal in the block into one line and exit status 1, or 2 for a wrong setting."""
     from service.cli.backup.format import BackupError
 
     try:
@@ -75,9 +75,9 @@ def refusing() -> Iterator[None]:
 
 @contextmanager
 def working() -> Iterator[None]:
-    """The same. The service's own log is silent but for errors.
+    """Do the same as `refusing`, and log errors only.
 
-    A SIGTERM ends the block as ^C does, at once and with nothing half-done left.
+    SIGTERM ends the block at once, as ^C does; nothing half-done is left.
     """
     with _quiet(), _terminable(), refusing():
         yield
@@ -85,7 +85,7 @@ def working() -> Iterator[None]:
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Standard output for bytes. What could not be written is not tried again at the exit."""
+    """Lend standard output for bytes. After an error, Python does not try to flush it at exit."""
     stream = sys.stdout.buffer
     try:
         yield stream
@@ -100,7 +100,10 @@ def standard_output() -> Iterator[BinaryIO]:
 
 
 def read_password(*, from_stdin: bool) -> str:
-    """A password: typed twice without being shown, or standard input up to its last line break."""
+    """Return a password: typed twice and not shown, or standard input without its last line break.
+
+    Raises WrongUsageError if the input is not UTF-8, or if there is no terminal to ask on.
+    """
     if from_stdin:
         try:
             text = _decoded(sys.stdin.buffer.read(MAX_PASSWORD_BYTES))
@@ -108,7 +111,7 @@ def read_password(*, from_stdin: bool) -> str:
             raise WrongUsageError("the password on standard input is not UTF-8") from None
         return text.removesuffix("\n").removesuffix("\r")
     with warnings.catch_warnings():
-        # What is asked without a terminal would be shown.
+        # Without a terminal, getpass would show the password, with this warning.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             return _ask_twice()
@@ -117,13 +120,13 @@ def read_password(*, from_stdin: bool) -> str:
 
 
 def _decoded(data: bytes) -> str:
-    """As UTF-8. What was cut at the bound may end within a character, which is left out."""
+    """Decode UTF-8. A character that is cut by the limit of the length is left out."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     return decoder.decode(data, final=len(data) < MAX_PASSWORD_BYTES)
 
 
 def _ask_twice() -> str:
-    """click's own confirmation compares what was typed, and not what is kept."""
+    """Ask until both passwords have the same stored form; click would compare the typed texts."""
     while True:
         typed, again = (
             str(click.prompt(prompt, hide_input=True, err=True))
@@ -135,7 +138,10 @@ def _ask_twice() -> str:
 
 
 def teller(*, wanted: bool) -> Callable[[str, int], None]:
-    """Tells of progress on standard error, where somebody looks on or wants it."""
+    """Return a function that prints progress to standard error, if that is a terminal or `wanted`.
+
+    Otherwise the function does nothing.
+    """
     if not (wanted or sys.stderr.isatty()):
         return lambda _table, _rows: None
     return lambda table, rows: say(f"{table}: {rows:,} rows", err=True)
@@ -155,7 +161,7 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield  # only the main thread may set signal handlers
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, _interrupt) for number in numbers]
@@ -167,6 +173,9 @@ def _terminable() -> Iterator[None]:
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """asyncio's own handler, which it puts in the place of Python's but not of this one, would
-    wait for the loop, while a write to a pipe that nobody reads goes on and on."""
+    """Raise KeyboardInterrupt at once.
+
+    asyncio.run() replaces Python's default handler, but not this one. Its own handler would wait
+    for the event loop, which can be blocked for ever by a write to a pipe that nobody reads.
+    """
     raise KeyboardInterrupt

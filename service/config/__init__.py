@@ -1,4 +1,4 @@
-"""What operators set: `settings` is where to start reading. Nothing else reads the environment."""
+"""The configuration. Start reading at `settings`; no other package reads the environment."""
 
 from service.config.environment import ConfigurationError
 from service.config.settings import ConfigType, LogFormat, Settings

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 import os
 from collections.abc import Iterator
@@ -7,32 +7,34 @@ from pathlib import Path
 
 
 def available_cores(root: Path = Path("/")) -> float:
-    """Cores that this process may use; less than one where a quota gives it a part of one.
+    """Return the number of cores that this process may use. A quota can make it less than 1.
 
-    The lesser of two numbers: the cores that the process may run on, and the quotas of its control
-    groups, by which containers and small plans are limited. `root` holds `proc` and `sys`.
+    It is the smallest of these numbers: the cores that the scheduler allows the process, and the
+    quotas of its control groups, which limit containers and small plans. `root` is the folder that
+    contains `proc` and `sys`.
     """
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return min([float(cores), *_quotas(root)])
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """The quotas of the process's control groups and of all groups above them."""
+    """Yield the quotas, in cores, of the process's control groups and of all groups above them."""
     for folder in _groups(root):
-        # Version 2 has both numbers in one file, version 1 a file for each.
+        # Control groups of version 2 have both numbers in one file, version 1 has two files.
         for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
             with suppress(OSError, ValueError):
                 numbers = " ".join((folder / name).read_text() for name in names).split()
-                quota, period = map(int, numbers)  # "max" is no number, and no quota
-                if quota > 0 and period > 0:  # -1 is none
+                quota, period = map(int, numbers)  # "max" means no quota, and is a ValueError here
+                if quota > 0 and period > 0:  # -1 means no quota
                     yield quota / period
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """The folders of the process's processor groups, from its own one upwards.
+    """Yield the folders of the process's control groups for processors, from its own one upwards.
 
-    A container may not see the folder of its own group. It sees the group's files at the top.
+    A container may not see the folder of its own group. It sees the group's files in the topmost
+    folder.
     """
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()

@@ -1,6 +1,6 @@
-"""The parameters of a DATABASE_URL, which are libpq's, translated into asyncpg's arguments.
+"""Translates the parameters of a DATABASE_URL, which are libpq's, into asyncpg's arguments.
 
-Where encryption is required, certificates come from the URL alone, never from ~/.postgresql.
+If encryption is required, certificates come from the URL alone, never from ~/.postgresql.
 """
 
 import re
@@ -12,35 +12,37 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from ssl import SSLContext, TLSVersion
 
-# People wait 5 seconds at most for a database that does not answer: see UNIT_TIMEOUT in service.db,
-# which all of these stay below, so that what went wrong is told by the one who knows.
-CONNECT_TIMEOUT = 3.0  # seconds; a server that is there answers in milliseconds
-CONNECT_TIMEOUT_MAX = 300  # seconds; libpq's 0, for ever, would hang a start instead of failing it
-STATEMENT_TIMEOUT = 3_000  # milliseconds; no page needs a tenth of it, so something went wrong
-COMMAND_TIMEOUT = 3.5  # seconds; above STATEMENT_TIMEOUT: only for a server that fell silent
-LOCK_TIMEOUT = 1_500  # milliseconds; better refuse one writer than let all queue behind a lock
-IDLE_IN_TRANSACTION_TIMEOUT = 30_000  # milliseconds; a stuck process must not keep its locks
+# The time-outs for connecting, statements and locks are shorter than service.db.UNIT_TIMEOUT (4 s,
+# decision 9): the error of asyncpg or PostgreSQL is more precise, so it has to come first.
+CONNECT_TIMEOUT = 3.0  # seconds; a server that is up accepts in milliseconds
+CONNECT_TIMEOUT_MAX = 300  # seconds; with libpq's 0 (no limit) a start could hang for ever
+STATEMENT_TIMEOUT = 3_000  # milliseconds; no page needs a tenth of it
+COMMAND_TIMEOUT = 3.5  # seconds; longer than STATEMENT_TIMEOUT: for a server that fell silent
+LOCK_TIMEOUT = 1_500  # milliseconds; one writer fails, instead of many waiting for the same lock
+IDLE_IN_TRANSACTION_TIMEOUT = 30_000  # milliseconds; a process that hangs must not keep its locks
 
 _SERVER_SETTINGS = {
     "application_name": "readlog",
-    # Compiling a plan costs more than any of our short queries saves by it.
+    # Our queries are short: JIT compilation takes longer than it can save.
     "jit": "off",
     "statement_timeout": str(STATEMENT_TIMEOUT),
     "lock_timeout": str(LOCK_TIMEOUT),
     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT),
 }
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
-# What asyncpg does not do and nobody misses, and hints for the connection pools of others.
+# These parameters are ignored. asyncpg does not support them and the service does not need them,
+# or they are settings for the connection pools of other libraries.
 _DROPPED = re.compile(
     "channel_binding|client_encoding|connection_limit|fallback_application_name|gssdelegation"
     "|gssencmode|keepalives(_count|_idle|_interval)?|load_balance_hosts|max_overflow"
     "|pool_(recycle|size|timeout)|sslcompression|sslsni|tcp_user_timeout"
 )
 _REFUSED = {
-    "service": "the address itself, not a service: its file would decide where we connect",
+    "service": "a host, not a service: the service file would decide where we connect",
     "hostaddr": "host, not hostaddr: asyncpg cannot connect to one and verify the other",
 }
-# Values that do not tell of a pooler in transaction mode, which service.db.connecting would refuse.
+# The values that are compatible with a pooler in session mode. The service cannot work with a
+# pooler in transaction mode (service.db.connecting).
 _SESSION_MODE = {
     "pgbouncer": ("", "false", "0", "no", "off"),
     "pool_mode": ("", "session"),
@@ -49,23 +51,23 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 _ALWAYS_ENCRYPTED = _SSL_MODES[3:]
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl")
 _VERSIONS = ("ssl_min_protocol_version", "ssl_max_protocol_version")
-# PostgreSQL refuses older ones by default since its version 13, and Python warns about them.
+# PostgreSQL 13 and newer refuse older versions of TLS by default, and Python warns about them.
 _VERSION_NAMES = ("TLSv1.2", "TLSv1.3")
 ESCAPE_HINT = "with / and @ in a user name or password written as %2F and %40"
 
 
 class InvalidDatabaseURLError(ValueError):
-    """Says in one line what is expected of the URL, and nothing secret of what it is."""
+    """DATABASE_URL cannot be used. The text is one line: what is expected, without any secret."""
 
 
 def refuse(expected: str) -> NoReturn:
-    """Raise InvalidDatabaseURLError, hiding the error it comes from: that may quote the URL."""
+    """Raise InvalidDatabaseURLError without its cause, because that error may quote the URL."""
     raise InvalidDatabaseURLError(expected) from None
 
 
 @contextmanager
 def readable(parameter: str) -> Iterator[None]:
-    """Refuse the parameter when the block cannot read or use the file that it names."""
+    """Raise InvalidDatabaseURLError if the block cannot use the file that the parameter names."""
     try:
         yield
     # An SSLError is an OSError; a password too long for OpenSSL is a ValueError.
@@ -74,9 +76,9 @@ def readable(parameter: str) -> Iterator[None]:
 
 
 def translate_parameters(parameters: dict[str, str], root: Path) -> dict[str, object]:
-    """Arguments for `asyncpg.connect`, our limits included; relative paths start at `root`.
+    """Return arguments for `asyncpg.connect`, with our time-outs; relative paths start at `root`.
 
-    Raises InvalidDatabaseURLError for what is unknown, wrong or cannot be done.
+    Raises InvalidDatabaseURLError for a parameter that is unknown, wrong or not supported.
     """
     left = dict(parameters)
     _refuse_shared_sessions(left)
@@ -96,7 +98,7 @@ def _take_session(parameters: dict[str, str], root: Path) -> dict[str, object]:
     settings = _SERVER_SETTINGS | _parse_options(parameters.pop("options", ""))
     if name := parameters.pop("application_name", ""):
         settings["application_name"] = name
-    # Last, whatever the options say: days in our SQL are days in UTC.
+    # Added last, so that `options` cannot change it: a day in our SQL is a day in UTC.
     arguments: dict[str, object] = {"server_settings": settings | {"timezone": "UTC"}}
     if attributes := parameters.pop("target_session_attrs", ""):
         if attributes not in _SESSION_ATTRIBUTES:
@@ -110,7 +112,7 @@ def _take_session(parameters: dict[str, str], root: Path) -> dict[str, object]:
 
 
 def _parse_options(options: str) -> dict[str, str]:
-    """Settings from `-c name=value` and `--name=value`; a backslash escapes a space."""
+    """Return the settings in `-c name=value` and `--name=value`; a backslash escapes a space."""
     words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\\\s])+", options)]
     settings = {}
     while words:
@@ -129,7 +131,7 @@ def _refuse_shared_sessions(parameters: dict[str, str]) -> None:
         if value.lower() not in harmless:
             refuse(
                 "the database's direct URL, or that of a pooler in session mode:"
-                f" {name} tells of one that gives our sessions to others"
+                f" {name} means a pooler that lets other clients use our sessions"
             )
 
 
@@ -138,15 +140,15 @@ def _refuse_others(parameters: dict[str, str]) -> None:
         if _DROPPED.fullmatch(name):
             continue
         if "@" in name or "@" in value:
-            # Probably the rest of a password with a bare slash: do not repeat it.
+            # Probably the rest of a password with an unescaped slash: do not quote it.
             refuse(f"postgresql://user:password@host:port/database, {ESCAPE_HINT}")
         refuse(_REFUSED.get(name, f"no parameter {name[:40]!r}, which this service does not know"))
 
 
 def _take_tls(parameters: dict[str, str], root: Path) -> dict[str, object]:
-    """Remove what is about encryption from `parameters`; return it as arguments for asyncpg.
+    """Remove the parameters for TLS from `parameters`, and return them as arguments for asyncpg.
 
-    Without a mode asyncpg asks PGSSLMODE, then prefers encryption, as libpq does.
+    Without a mode, asyncpg uses PGSSLMODE or else prefers encryption, as libpq does.
     """
     mode = _take_mode(parameters)
     negotiation = parameters.pop("sslnegotiation", "") or "postgres"
@@ -157,26 +159,32 @@ def _take_tls(parameters: dict[str, str], root: Path) -> dict[str, object]:
     if mode in _ALWAYS_ENCRYPTED:
         return {"ssl": _context(mode, details, root), "direct_tls": negotiation == "direct"}
     if details or negotiation == "direct":
-        # asyncpg could not use them; certificates that are never looked at would deceive.
+        # asyncpg would ignore them: the operator would believe that certificates are verified.
         refuse(f"sslmode as {', '.join(_ALWAYS_ENCRYPTED)} beside other parameters for TLS")
     return {"ssl": mode} if mode else {}
 
 
 def _take_mode(parameters: dict[str, str]) -> str:
-    # ssl=true is JDBC's, which libpq takes too; ssl=<mode> is what SQLAlchemy's users write.
+    # URLs for JDBC have ssl=true, which libpq accepts too; URLs for SQLAlchemy have ssl=<mode>.
     alias = parameters.pop("ssl", "")
     mode = parameters.pop("sslmode", "") or {"true": "require"}.get(alias, alias)
     if parameters.get("sslrootcert") == "system":
         mode = mode or "verify-full"
         if mode != "verify-full":
-            refuse("sslmode=verify-full beside sslrootcert=system: any site has such a certificate")
+            refuse(
+                "sslmode=verify-full beside sslrootcert=system: any host can get a certificate"
+                " from a public authority"
+            )
     if mode and mode not in _SSL_MODES:
         refuse(f"sslmode as one of {', '.join(_SSL_MODES)}")
     return mode
 
 
 def _context(mode: str, details: dict[str, str], root: Path) -> "SSLContext":
-    """Made once: asyncpg would read the files again for each connection, and block meanwhile."""
+    """Return a context that all connections share: asyncpg itself would read the files each time.
+
+    Reading them blocks the event loop.
+    """
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -223,7 +231,7 @@ def _load_identity(context: "SSLContext", details: dict[str, str], root: Path) -
         context.load_cert_chain(
             root / certificate,
             root / key if key else None,
-            # Without one OpenSSL would ask for it on the terminal, and wait.
+            # Without this, OpenSSL would ask for a password on the terminal, and wait.
             password=lambda: details.get("sslpassword", ""),
         )
 

@@ -1,4 +1,4 @@
-"""DATABASE_URL: read as libpq reads it, translated into what SQLAlchemy's drivers take."""
+"""Parses DATABASE_URL by the rules of libpq, for SQLAlchemy's drivers (decision 24)."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,21 +12,22 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 DEFAULT_PORT = 5432
-# As in libpq, a bare / or @ ends the password, which may hold ?, # and :.
+# As in libpq, an unescaped / or @ ends the password; ?, # and : may be part of it.
 _POSTGRES_URL = re.compile(
     r"(?:(?P<user>[^:/@]*)(?::(?P<password>[^/@]*))?@)?"
     r"(?P<hosts>[^/?]*)(?:/(?P<name>[^?]*))?(?:\?(?P<query>.*))?"
 )
-# A socket's folder or an IPv6 address: what may be in the query as it is, with colons.
+# A socket's folder, or an IPv6 address without brackets. The query may contain these as a host.
 _BARE_HOST = re.compile(r"/.*|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
-    """Where the database is and how to connect: `create_async_engine(url, connect_args=…)`.
+    """The database and the way to connect to it: `create_async_engine(url, connect_args=…)`.
 
-    `name` is SQLite's absolute path, or PostgreSQL's database. What is None or empty is left to
-    the driver, which asks PGHOST and the like, then takes libpq's defaults.
+    `name` is the absolute path of SQLite's file, or the name of PostgreSQL's database. The driver
+    fills in each field that is None or empty, from PGHOST and similar variables or from libpq's
+    defaults.
     """
 
     drivername: str
@@ -38,13 +39,14 @@ class DatabaseSettings:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is SQLite rather than PostgreSQL."""
+        """Return True for SQLite, and False for PostgreSQL."""
         return self.drivername.startswith("sqlite")
 
     @property
     def url(self) -> "URL":
-        """The URL without a query; sockets and several hosts are in `connect_args` alone."""
-        # Imported late for scripts that want another setting: it takes longer than all else.
+        """The URL without a query. A socket or several hosts are in `connect_args` alone."""
+        # Imported here, because it takes longer than reading all settings. Some scripts need
+        # other settings only.
         from sqlalchemy import URL
 
         host, port = None, None
@@ -56,7 +58,7 @@ class DatabaseSettings:
 
     @property
     def display(self) -> str:
-        """The database for people and logs, without the password."""
+        """The URL for messages and logs, without password and parameters."""
         if self.is_sqlite:
             return f"sqlite:///{quote(self.name or '')}"
         user = f"{quote(self.username)}@" if self.username else ""
@@ -65,7 +67,7 @@ class DatabaseSettings:
 
     @property
     def migration_connect_args(self) -> dict[str, object]:
-        """`connect_args` without limits on how long a statement runs: an index takes its time."""
+        """`connect_args` without time-outs for statements: to build an index can take minutes."""
         if self.is_sqlite:
             return dict(self.connect_args)
         settings = cast("dict[str, str]", self.connect_args["server_settings"])
@@ -74,9 +76,9 @@ class DatabaseSettings:
 
 
 def parse_database_url(text: str, *, root: Path) -> DatabaseSettings:
-    """Read a URL; relative paths in it start at `root`.
+    """Parse a URL; relative paths in it start at `root`.
 
-    Raises InvalidDatabaseURLError for what we cannot do, or could only do otherwise than
+    Raises InvalidDatabaseURLError for a URL that the driver cannot follow exactly as it is
     written, and for certificate files that cannot be read.
     """
     if not text.isprintable():
@@ -124,16 +126,16 @@ def _unquote(text: str) -> str:
     except UnicodeDecodeError:
         refuse("percent-escapes of UTF-8")
     if "\0" in decoded:
-        # It would end its field in the start-up packet: what follows would be another setting.
+        # NUL ends a field of PostgreSQL's start-up packet: the rest would be another setting.
         refuse("no %00")
     return decoded
 
 
 def _parse_query(query: str) -> dict[str, str]:
-    """Parameters by name, the last one counting, save that every `host` and `port` does."""
+    """Return the parameters by name. The last value counts; of `host` and `port`, all values."""
     parameters: dict[str, str] = {}
     for pair in filter(None, query.split("&")):
-        # Not parse_qs: for libpq a plus sign is no space.
+        # Not parse_qs: it reads a plus sign as a space, and libpq does not.
         name, value = map(_unquote, pair.partition("=")[::2])
         if name in {"host", "port"} and name in parameters:
             value = f"{parameters[name]},{value}"
@@ -142,7 +144,7 @@ def _parse_query(query: str) -> dict[str, str]:
 
 
 def _take_addresses(authority: str, parameters: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    """Hosts with their ports; those in the parameters replace those in the authority."""
+    """Return hosts with their ports. Those in `parameters` replace those in `authority`."""
     entries = [_split_address(entry) for entry in authority.split(",")]
     hosts, ports = [_unquote(host) for host, _ in entries], [port for _, port in entries]
     if given := parameters.pop("host", ""):
@@ -164,7 +166,7 @@ def _take_addresses(authority: str, parameters: dict[str, str]) -> tuple[tuple[s
 
 
 def _split_address(entry: str) -> tuple[str, str]:
-    """The host without brackets, and the port as written, maybe empty."""
+    """Return the host without brackets, and the port as it is written, which may be empty."""
     if match := re.fullmatch(r"\[([0-9A-Fa-f:.%]+)\](?::(.*))?", entry):
         return match[1], match[2] or ""
     host, _, port = entry.partition(":")
@@ -180,7 +182,7 @@ def _port(text: str) -> int:
 
 
 def _host_arguments(addresses: tuple[tuple[str, int], ...]) -> dict[str, object]:
-    """What SQLAlchemy's URL has no place for."""
+    """Return asyncpg's `host` and `port`, if SQLAlchemy's URL cannot contain the addresses."""
     if len(addresses) > 1 or any(host.startswith("/") for host, _ in addresses):
         return {"host": [host for host, _ in addresses], "port": [port for _, port in addresses]}
     return {}

@@ -1,15 +1,15 @@
-"""The keys that sign: what makes one too weak, and one that development makes for itself."""
+"""Signing keys: the rule for weak keys, and the key file of development."""
 
 import os
 import re
 import secrets
 from pathlib import Path
 
-MIN_LENGTH = 32  # characters; what 128 random bits take in hexadecimal
-MIN_DISTINCT = 10  # characters; of the shortest hexadecimal keys one in 10,000 has fewer
-MIN_REST = 16  # characters that must be left when the words below are taken away
+MIN_LENGTH = 32  # characters; 128 random bits in hexadecimal
+MIN_DISTINCT = 10  # characters; one in 10,000 random hexadecimal keys of MIN_LENGTH has fewer
+MIN_REST = 16  # characters that must remain when the words below are removed
 
-# Words of examples. The longer stand first: "changeme" should not leave "me" over.
+# Words of example keys. Longer words come first, so that nothing of "changeme" remains.
 _WORDS = re.compile(
     "abcdefghijklmnopqrstuvwxyz|abcdefghij|qwertyuiop|asdfghjkl|zxcvbnm|qwerty|1234567890"
     "|0123456789|12345678|123456|development|placeholder|production|changethis|replaceme|changeme"
@@ -17,7 +17,7 @@ _WORDS = re.compile(
     "|secret|string|unsafe|admin|dummy|flask|local|please|quart|super|token|value|here|test|this"
     "|your|bad|dev|foo|bar|key|xxx"
 )
-# Found in the manuals of Flask, FastAPI and Django, and copied from there.
+# Example keys, and a prefix of keys, that people copy from Flask, FastAPI and Django.
 _PUBLISHED = (
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
     "5f352379324c22463451387a0aec5d2f",
@@ -27,7 +27,7 @@ _PUBLISHED = (
 
 
 def is_weak(key: str) -> bool:
-    """Whether a key is short, one of a manual, or made by repeating, counting or padding words."""
+    """Return whether a key is short, published, a repetition, or words with little between them."""
     lower = key.lower()
     rest = _WORDS.sub("", lower)
     return (
@@ -40,12 +40,12 @@ def is_weak(key: str) -> bool:
 
 
 def random_key() -> str:
-    """A new key of 256 bits."""
+    """Return a new key of 256 random bits, as 43 characters."""
     return secrets.token_urlsafe(32)
 
 
 def instance_key(path: Path) -> str:
-    """The key in a file, made on first use; processes that start together get the same.
+    """Return the key in a file, which the first call makes; several processes get the same key.
 
     Raises OSError when the file cannot be made or read, ValueError when it is damaged.
     """
@@ -64,7 +64,8 @@ def _write_once(path: Path, key: str) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(key)
-        # A link appears whole and, unlike a rename, never replaces what another was quicker with.
+        # link() makes the whole file appear at once and, unlike rename(), replaces no file that
+        # another process has made first.
         os.link(temporary, path)
     except FileExistsError:
         pass

@@ -1,4 +1,4 @@
-"""Everything that operators set, read from the environment in one place and checked at once."""
+"""All settings, read from the environment and checked in one place."""
 
 import getpass
 import os
@@ -17,8 +17,8 @@ from service.config.telemetry import metrics_folder, metrics_token, trace_export
 ConfigType = Literal["development", "production", "testing"]
 LogFormat = Literal["text", "json"]
 
-# The Flask application's accounts have passwords of 6 characters and more. Above 64, people could
-# not use the passphrases that NIST wants every service to accept.
+# 6 characters are the minimum of the Flask application. NIST SP 800-63B wants every service to
+# accept passwords of 64 characters, so the minimum must not be longer.
 PASSWORD_MIN_LENGTH_BOUNDS = (6, 64)
 
 _CONFIG_TYPES: dict[str, ConfigType] = {
@@ -35,7 +35,7 @@ _ADDRESS = r"[^\s<>@,;]+@[^\s<>@,;]+"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an application is started with. Secrets do not show in its repr."""
+    """The settings of one application. Its repr contains no secret."""
 
     config_type: ConfigType
     secret_key: str = field(repr=False)
@@ -47,42 +47,43 @@ class Settings:
     migrate_on_start: bool
     # scheme://host[:port] as browsers write it in Origin: no default port, no slash at the end.
     public_url: str | None
-    # Lower-case Host values, those of public_url included. Empty, never in production: any.
+    # The Host headers that are accepted, in lower case, that of public_url included. If empty,
+    # which production never is, every host is accepted.
     allowed_hosts: frozenset[str]
     host: str
     port: int
     web_concurrency: int
-    # Seconds that the platform gives between SIGTERM and SIGKILL.
+    # Seconds from the platform's SIGTERM to its SIGKILL.
     shutdown_delay: int
     log_level: str
     log_format: LogFormat
     client_ip_header: str | None
     trusted_proxy_hops: int
-    # smtp://, smtps://, console: or, for no mail, empty. User and password are percent-escaped.
+    # smtp://, smtps:// or console:, and empty for no mail. User and password are percent-escaped.
     mail_url: str = field(repr=False)
     mail_from: str
     password_min_length: int
     rate_limits: bool
     metrics_token: str | None = field(repr=False)
-    # Where the processes of one server add up what they count.
+    # The folder in which the processes of one server share their metrics.
     metrics_folder: Path | None
     trace_exporters: tuple[str, ...]
-    # The first digits of the commit that runs, or empty where nobody says which.
+    # The first 7 digits of the commit that runs; empty if the platform does not name it.
     release: str
 
     @property
     def secure_cookies(self) -> bool:
-        """Whether cookies may travel over https only."""
+        """Return whether browsers may send our cookies over https only."""
         return self.config_type == "production"
 
     @classmethod
     def from_env(
         cls, environ: Mapping[str, str] | None = None, *, root: Path | None = None
     ) -> Self:
-        """Read and check the variables; `root` is the project's folder, which holds `instance/`.
+        """Read and check the variables. `root` is the project's folder; `instance/` is inside it.
 
-        Raises ConfigurationError for the first wrong one. Development keeps a signing key in
-        `instance/`, which is made when a file is to be written there.
+        Raises ConfigurationError for the first wrong variable. Makes `instance/` if it is needed:
+        for the signing key of development, or for a database of SQLite there.
         """
         env = Environment(os.environ if environ is None else environ)
         root = (root or Path(__file__).parents[2]).absolute()
@@ -99,8 +100,8 @@ class Settings:
             database=_database(env, production, root),
             db_pool_size=env.integer("DB_POOL_SIZE", 5, 1, 100),
             db_max_overflow=env.integer("DB_MAX_OVERFLOW", 5, 0, 100),
-            # On everywhere: nothing tells the free plan, which has no other place for it, from
-            # those that have and say so with this variable.
+            # On by default. The free plan can migrate at no other time, and no variable tells us
+            # the plan. Other plans migrate before a deploy, and set this variable to off.
             migrate_on_start=env.switch("MIGRATE_ON_START", True),
             public_url=public_url,
             allowed_hosts=_allowed_hosts(env, public_url),
@@ -176,10 +177,10 @@ def _database(env: Environment, production: bool, root: Path) -> DatabaseSetting
 
 
 def _check_process_has_name() -> None:
-    """The driver signs in by the name of the process's user, as libpq does."""
+    """Refuse a URL without a user if the process's user has no name, which the driver would use."""
     try:
         getpass.getuser()
-    except (KeyError, OSError, ImportError):  # the first until Python 3.12
+    except (KeyError, OSError, ImportError):  # KeyError and ImportError: before Python 3.13
         raise ConfigurationError(
             "DATABASE_URL",
             f"a user name, as in postgresql://user@host/database: user id {os.geteuid()},"
@@ -188,7 +189,7 @@ def _check_process_has_name() -> None:
 
 
 def _check_folder(folder: Path, instance_path: Path) -> None:
-    """Only `instance/` is made: another one that is missing is misspelt, or a disk not mounted."""
+    """Refuse a missing folder: its name is misspelt, or a disk is not mounted. Make `instance/`."""
     try:
         if folder == instance_path:
             folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,7 @@ def _client_ip_header(env: Environment, on_render: bool) -> str | None:
 def _mail_url(env: Environment, development: bool) -> str:
     if not env.is_set("MAIL_URL"):
         return "console:" if development else ""
-    # An empty value counts here: it is how development sends none.
+    # Here an empty value counts: it switches mail off in development.
     url = env.text("MAIL_URL") or ""
     pattern = rf"(console:|smtps?://(?:[^\s/?#@:]+(?::[^\s/?#@]*)?@)?{_HOST}/?)?"
     if not re.fullmatch(pattern, url, re.IGNORECASE):

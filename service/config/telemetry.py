@@ -1,15 +1,18 @@
-"""What is asked for of metrics and traces: OpenTelemetry's own variables, and a token of ours."""
+"""Settings of metrics and traces: METRICS_TOKEN, and variables of the libraries."""
 
 import re
 from pathlib import Path
 
 from service.config.environment import ConfigurationError, Environment
 
-TOKEN_MIN_LENGTH = 16  # characters; what 64 random bits take in hexadecimal
+TOKEN_MIN_LENGTH = 16  # characters; 64 random bits in hexadecimal
 
 
 def metrics_token(env: Environment) -> str | None:
-    """What /metrics is to be asked with; without it, there is no such address."""
+    """Return the token that /metrics requires, or None: then /metrics does not exist.
+
+    Raises ConfigurationError for a token that is too short or has blanks.
+    """
     token = env.text("METRICS_TOKEN")
     if token is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_MIN_LENGTH},}}", token):
         raise ConfigurationError(
@@ -20,7 +23,11 @@ def metrics_token(env: Environment) -> str | None:
 
 
 def metrics_folder(env: Environment) -> Path | None:
-    """Where the processes of one server put their metrics; None, each tells its own only."""
+    """Return the folder in which the processes of one server share their metrics.
+
+    If it is None, each process reports its own metrics only. Raises ConfigurationError for a
+    folder that does not exist.
+    """
     text = env.text("PROMETHEUS_MULTIPROC_DIR")
     if text is None or env.text("METRICS_TOKEN") is None:
         return None
@@ -30,13 +37,13 @@ def metrics_folder(env: Environment) -> Path | None:
 
 
 def trace_exporters(env: Environment) -> tuple[str, ...]:
-    """The exporters by the names they are installed under; empty where nobody asks for traces."""
+    """Return the names of the exporters' entry points; empty if no variable asks for traces."""
     if (env.text("OTEL_SDK_DISABLED") or "").lower() == "true":
         return ()
     names = env.items("OTEL_TRACES_EXPORTER")
     if not names and _for_traces(env, "ENDPOINT"):
         names = ("otlp",)
-    # Its own default is gRPC, for which it would need another package.
+    # The SDK's default for "otlp" is gRPC, which needs another package.
     protocol = _for_traces(env, "PROTOCOL") or "http/protobuf"
     otlp = f"otlp_proto_{protocol.removesuffix('/protobuf')}"
     return tuple(otlp if name == "otlp" else name for name in names if name != "none")

@@ -1,7 +1,7 @@
-"""The database's schema: which revision it has, and how it comes to the newest one.
+"""The database's schema: finds its revision, and upgrades it to the newest one ("head").
 
-`upgrading` is where to start reading. Alembic is imported only when there is something to
-migrate: a cold start with a database at head asks one question and goes on.
+Start reading at `upgrading`. Alembic is imported only when there is something to migrate: for a
+database at head, a start runs a few short queries.
 """
 
 from service.migrations.revisions import (

@@ -1,4 +1,4 @@
-"""The command of bin/migrate: `python -m service.migrations`, without arguments."""
+"""The program of bin/migrate: `python -m service.migrations`, without arguments."""
 
 import asyncio
 import logging
@@ -12,7 +12,10 @@ logger = logging.getLogger("service.migrations")
 
 
 def main() -> int:
-    """0: the schema is one to serve with; 1: it is not; 2: a variable is wrong. stderr says why."""
+    """Migrate, and return the exit status; the reason for a failure is on standard error.
+
+    0: the service can use the schema. 1: it cannot. 2: an argument or a setting is wrong.
+    """
     if sys.argv[1:]:
         sys.stderr.write(
             "bin/migrate takes no arguments: it migrates the database of DATABASE_URL\n"

@@ -1,7 +1,8 @@
-"""Takes over a database of the Flask application, if it is exactly that; changes nothing else.
+"""Takes over a database of the Flask application, if its schema is exactly the expected one.
 
-Accepted beside the original: a wider column for the password hash, or text, because PostgreSQL
-refused current hashes until somebody widened it, and more indexes that are not unique.
+Two differences are accepted. The column of the password hash may be wider, or text: PostgreSQL
+refused new hashes until an operator had widened it. There may be more indexes that are not unique.
+Any other database is refused and not changed.
 """
 
 import logging
@@ -17,7 +18,7 @@ from service.migrations.revisions import ALEMBIC_INI, BASELINE, SchemaError, par
 
 logger = logging.getLogger(__name__)
 
-# Tables that refer to others first.
+# A table comes before the tables that it refers to.
 OURS = (
     "idempotency_keys",
     "access_tokens",
@@ -50,14 +51,14 @@ COLUMNS = {
 
 
 class Constraint(NamedTuple):
-    """What one constraint says, whatever its name."""
+    """The meaning of one constraint, without its name."""
 
     kind: str
     columns: str
     target: str = ""
 
     def name(self, table: str) -> str:
-        """As PostgreSQL names one that is given no name."""
+        """Return the name that PostgreSQL gives such a constraint by default."""
         return f"{table}_pkey" if self.kind == "pkey" else f"{table}_{self.columns}_{self.kind}"
 
 
@@ -65,7 +66,7 @@ CONSTRAINTS = {
     "users": {Constraint("pkey", "id"), Constraint("key", "email")},
     "books": {Constraint("pkey", "id"), Constraint("fkey", "user_id", "users(id)")},
 }
-# What no migration could make fit.
+# Values that no migration could change to fit, with their conditions in SQL.
 UNFIT = {
     "a password hash of more than 255 characters": "length(password_hashed) > 255",
     "an address of more than 254 characters": "length(email) > 254",
@@ -87,10 +88,10 @@ DEPENDENT_VIEWS = {
 
 
 def adopt_if_needed(connection: Connection) -> None:
-    """Stamp a database of the Flask application with the baseline; leave others as they are.
+    """Give a database of the Flask application the baseline revision; leave others unchanged.
 
-    Raises SchemaError for a database that is neither empty, nor the Flask application's, nor at
-    a revision of ours; it is not changed then. Table names of others are no concern of ours.
+    Raises SchemaError, and changes nothing, for a database that is neither empty, nor the Flask
+    application's, nor at a revision of ours. Tables whose names we do not use are ignored.
     """
     with connection.begin():
         tables = _tables(connection)
@@ -113,7 +114,7 @@ def _tables(connection: Connection) -> set[str]:
     names = {*inspector.get_table_names(), *inspector.get_view_names()}
     if connection.dialect.name == "postgresql":
         return {*names, *inspector.get_materialized_view_names()}
-    return {name.lower() for name in names}  # SQLite takes Users for users
+    return {name.lower() for name in names}  # for SQLite, Users is the same table as users
 
 
 def _versions(connection: Connection) -> list[str]:
@@ -126,7 +127,7 @@ def _check_known(versions: list[str]) -> None:
     if versions[0] not in parents():
         raise _refusal(
             f"its revision {versions[0]!r} is unknown to this release,"
-            " so it is of a newer release or of another application"
+            " so it belongs to a newer release or to another application"
         )
 
 
@@ -134,7 +135,9 @@ def _check_flask(connection: Connection, tables: set[str]) -> None:
     if missing := FLASK - tables:
         raise _refusal(f"it has {_names(tables & set(OURS))}, but no {_names(missing)}")
     if foreign := tables & (set(OURS) - FLASK):
-        raise _refusal(f"a table that is not ours has the name of one that is: {_names(foreign)}")
+        raise _refusal(
+            f"a table of another application has the name of one of ours: {_names(foreign)}"
+        )
     if differences := list(_differences(connection)):
         raise _refusal(f"it is not the Flask application's: {'; '.join(differences)}")
     if unfit := [*_unfit_values(connection), *_unfit_generators(connection)]:
@@ -180,9 +183,9 @@ def _different_constraints(inspector: Inspector, table: str) -> Iterator[str]:
     for kind, columns, target in sorted(CONSTRAINTS[table] - found.keys()):
         yield f"{table} has no {kind} ({columns}) {target}".rstrip()
     for key in CONSTRAINTS[table] & found.keys():
-        # The migrations know constraints by name; on SQLite they make each table anew instead.
+        # On PostgreSQL the migrations find constraints by name. On SQLite they copy whole tables.
         if inspector.dialect.name == "postgresql" and found[key] != key.name(table):
-            yield f"{table} has a constraint by the name of {found[key]}"
+            yield f"{table} has a constraint with the unexpected name {found[key]}"
 
 
 def _constraints(inspector: Inspector, table: str) -> Iterator[tuple[Constraint, str | None]]:
@@ -210,7 +213,7 @@ def _unfit_values(connection: Connection) -> Iterator[str]:
 
 
 def _unfit_generators(connection: Connection) -> Iterator[str]:
-    """Sequences of another role, from which we could not give ids."""
+    """Yield the sequences that cannot give the next id, and that our role cannot mend."""
     for generator in generators.find(connection, tuple(sorted(FLASK))):
         if generator.problem and not (generator.usable and generator.settable):
             yield (
@@ -220,7 +223,7 @@ def _unfit_generators(connection: Connection) -> Iterator[str]:
 
 
 def _stamp(connection: Connection) -> None:
-    """In the transaction of the caller, with the version table: never one without the other."""
+    """Make the version table and write the baseline into it, in the transaction of the caller."""
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory

@@ -1,4 +1,4 @@
-"""The connection that migrations run on: limits of its own, and patience with a late database."""
+"""The connection for migrations: own time-outs, and a wait for a database that is not up yet."""
 
 import asyncio
 import logging
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 CONNECT_WAIT = 60.0  # seconds
 LONGEST_PAUSE = 2.0  # seconds between two attempts
 SQLITE_BUSY_TIMEOUT = 1_000  # milliseconds to wait for another writer
-# A waiting ALTER TABLE makes everybody after it wait too: it gives up, before they do (LOCK_TIMEOUT
-# in service.config), and is tried again later.
+# While an ALTER TABLE waits for its lock, all later statements on the table wait behind it. So it
+# gives up before they do (LOCK_TIMEOUT in service.config), and is tried again later.
 SESSION_SETTINGS = {
     "lock_timeout": "1s",
     "statement_timeout": "0",
@@ -36,10 +36,10 @@ SESSION_SETTINGS = {
 async def connect(
     database: DatabaseSettings, wait: float = CONNECT_WAIT
 ) -> AsyncIterator[AsyncConnection]:
-    """A connection for migrating, its engine gone at the end.
+    """Lend a connection for migrations, with an engine of its own that is closed at the end.
 
-    A database that is not up yet is waited for, `wait` seconds at most. Raises SchemaError where
-    it stays away, and at once where waiting is of no use: WrongSettingError among these.
+    Waits up to `wait` seconds for a database that is not up yet. Raises SchemaError after that, and
+    at once for an error that waiting cannot solve (WrongSettingError if a setting is wrong).
     """
     engine = _engine(database)
     try:
@@ -67,12 +67,15 @@ def _engine(database: DatabaseSettings) -> AsyncEngine:
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
-    """Transactions that include DDL, and foreign keys off: with them on, replacing a table by its
-    altered copy deletes every row that refers to it."""
+    """Include DDL in transactions, and switch foreign keys off.
+
+    A migration replaces a table by an altered copy. With foreign keys on, dropping the old table
+    would delete every row that refers to it.
+    """
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _: Any) -> None:
-        # The driver itself would begin before INSERT, UPDATE and DELETE only.
+        # Otherwise the driver begins a transaction before INSERT, UPDATE and DELETE only.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=OFF")
@@ -81,7 +84,7 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        # A deferred BEGIN that writes after it has read may fail at once: see service.db.
+        # A transaction that reads and then writes may fail at once after a plain BEGIN.
         reading = connection.get_execution_options().get("reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
@@ -101,13 +104,13 @@ async def _connected(engine: AsyncEngine, wait: float) -> AsyncConnection:
                     f"the database did not answer for {wait:g} seconds: {explain(error)}"
                 ) from error
             logger.warning("schema: waiting for the database: %s", explain(error))
-        # Jitter: several instances that start together do not knock together.
+        # Jitter, so that several instances that start together do not connect at the same moment.
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _require_passing(error: Exception) -> None:
-    """Raises SchemaError where waiting cannot mend the error."""
+    """Raise SchemaError, or an unknown error again, if waiting cannot solve the problem."""
     meaning = meaning_of(error)
     if meaning is Meaning.SETTING:
         raise WrongSettingError(f"the connection cannot be made: {explain(error)}") from error

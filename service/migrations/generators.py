@@ -1,7 +1,8 @@
 """The generators of ids: PostgreSQL's sequences, and the table sqlite_sequence of SQLite.
 
-Rows that were loaded with their ids (COPY, pgloader, a restore of data alone) leave a generator
-behind them: PostgreSQL then gives the id of an existing row, and SQLite may give an id twice.
+Rows that were loaded with their ids (COPY, pgloader, a restore of data alone) do not advance a
+generator. Then PostgreSQL generates ids that rows have already, and SQLite may give an id twice.
+Such a generator is called "behind" its rows.
 """
 
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from service.migrations.revisions import SchemaError
 
-# Each column that takes its ids from a sequence: as a default of nextval('…'), whoever owns the
-# sequence, or as an identity column. last_value is NULL for a sequence that was never asked.
+# Each column with a sequence: its default is nextval('…'), whoever owns the sequence, or it is an
+# identity column. last_value is NULL for a sequence that has generated no id yet.
 _SEQUENCES = text(
     """
     SELECT given.table_name, given.column_name, given.readable,
@@ -50,7 +51,7 @@ _SEQUENCES = text(
     ORDER BY given.table_name, given.column_name
     """
 )
-# The tables whose ids SQLite gives once only, and what it has given so far.
+# The tables with AUTOINCREMENT, which SQLite gives no id twice, and the highest id given so far.
 _AUTOINCREMENT = text(
     """
     SELECT tables.name, coalesce(given.seq, 0)
@@ -62,17 +63,17 @@ _HAS_AUTOINCREMENT = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequ
 
 
 class GeneratorError(SchemaError):
-    """A generator is behind the rows, and the role may not set it."""
+    """A generator is behind its rows, and our role may not set it."""
 
 
 class Generator(NamedTuple):
-    """Where the ids of a table come from, as it stands."""
+    """The present state of the generator of one table's ids."""
 
     table: str
     column: str
-    name: str  # the sequence, as SQL has it; on SQLite the table again
-    next_value: int | None  # None where the role may not know
-    highest: int | None  # of the rows; None where there are none, or the role may not read them
+    name: str  # the sequence, quoted for SQL; on SQLite the table
+    next_value: int | None  # None if our role may not read it
+    highest: int | None  # id of a row; None if there is no row, or our role may not read the table
     owner: str = ""
     role: str = ""  # ours
     usable: bool = True
@@ -80,13 +81,13 @@ class Generator(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """Whether the next id is one that a row has, or could have had."""
+        """Return whether the next id is not above the highest id of a row."""
         known = self.next_value is not None and self.highest is not None
         return known and self.next_value <= self.highest  # type: ignore[operator]  # both are
 
     @property
     def problem(self) -> str | None:
-        """One sentence for the operator, or None where the next row can be taken."""
+        """One sentence for the operator, or None if the next row can get an id."""
         if not self.usable:
             return (
                 f"the ids of {self.table} come from the sequence {self.name} of {self.owner},"
@@ -101,7 +102,7 @@ class Generator(NamedTuple):
 
 
 def find(connection: Connection, tables: tuple[str, ...]) -> list[Generator]:
-    """The generators of those tables that have one."""
+    """Return the generators of these tables. A table may have none."""
     if connection.dialect.name == "sqlite":
         return _find_on_sqlite(connection, tables)
     rows = connection.execute(_SEQUENCES, {"tables": list(tables)}).all()
@@ -113,9 +114,9 @@ def find(connection: Connection, tables: tuple[str, ...]) -> list[Generator]:
 
 
 def raise_behind(connection: Connection, tables: tuple[str, ...]) -> list[Generator]:
-    """Set the generators that are behind their rows; returns them as they were.
+    """Set the generators that are behind their rows; return their states before that.
 
-    In the transaction of the caller. Raises GeneratorError where the role may not set one.
+    Runs in the transaction of the caller. Raises GeneratorError if our role may not set one.
     """
     if not (behind := _find_behind(connection, tables)):
         return []
@@ -141,7 +142,7 @@ def _require_settable(generator: Generator) -> None:
 
 
 def _lock(connection: Connection, tables: list[str]) -> None:
-    """Keep others from adding rows until the transaction ends; SQLite's does so by itself."""
+    """Let nobody else add rows until the transaction ends. On SQLite no lock is needed for that."""
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
         names = ", ".join(map(quote, tables))
@@ -149,9 +150,9 @@ def _lock(connection: Connection, tables: list[str]) -> None:
 
 
 def _state(connection: Connection, place: int, row: Any) -> str:
-    """A SELECT of the next value and of the highest id, as far as the role may know them."""
+    """Return a SELECT of the next value and the highest id; NULL for what our role may not read."""
     quote = connection.dialect.identifier_preparer.quote
-    # Exact, where the view has NULL for a sequence that was set and not asked since.
+    # The sequence itself is exact. The view has NULL if the sequence was set and not used since.
     next_value = (
         f"(SELECT last_value + CASE WHEN is_called THEN {row.increment_by} ELSE 0 END"
         f" FROM {row.name})"

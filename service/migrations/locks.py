@@ -1,4 +1,4 @@
-"""One migration at a time, whoever starts it; the lock of a process that died is gone with it."""
+"""The lock that allows one migration at a time; when its process dies, the lock is released."""
 
 import asyncio
 import fcntl
@@ -16,7 +16,7 @@ from service.migrations.revisions import SchemaError
 
 LOCK_WAIT = 120.0  # seconds
 LONGEST_PAUSE = 1.0  # seconds between two attempts
-KEY = 0x5245_4144_4C4F_4721  # "READLOG!": one of 2^64 advisory locks of each database
+KEY = 0x5245_4144_4C4F_4721  # "READLOG!" in ASCII, the number of the advisory lock
 
 Attempt = Callable[[], Awaitable[bool]]
 
@@ -25,9 +25,9 @@ Attempt = Callable[[], Awaitable[bool]]
 async def exclusive(
     connection: AsyncConnection, database: DatabaseSettings, wait: float = LOCK_WAIT
 ) -> AsyncIterator[None]:
-    """Holds the lock of this database's schema; polled, for `wait` seconds at most.
+    """Hold the lock of this database's schema; wait for it up to `wait` seconds, by polling.
 
-    Raises SchemaError when somebody else has it for longer.
+    Raises SchemaError if another process holds it for longer.
     """
     if database.is_sqlite:
         descriptor = _open_lock_file(f"{database.name}.lock")
@@ -42,11 +42,11 @@ async def exclusive(
 
 
 async def _try_advisory_lock(connection: AsyncConnection) -> bool:
-    """A session's lock, on the very connection that migrates, and for as long as that lives.
+    """Try to lock, for the life of the connection, which must be the one that migrates.
 
-    On a connection of its own the lock of a killed process could be free while its last COMMIT is
-    still at work. Asked for anew each time: a session that waits inside pg_advisory_lock() has a
-    snapshot, which CREATE INDEX CONCURRENTLY would wait for in turn.
+    On another connection, the lock of a killed process could be released while PostgreSQL still
+    works on its last COMMIT. pg_advisory_lock() cannot replace the polling: while it waits, it has
+    a snapshot, and CREATE INDEX CONCURRENTLY would wait for that in turn.
     """
     got = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": KEY})
     await connection.commit()
@@ -54,7 +54,7 @@ async def _try_advisory_lock(connection: AsyncConnection) -> bool:
 
 
 def _open_lock_file(path: str) -> int:
-    """The file stays: whoever removed it might remove the one that another has just locked."""
+    """Open the lock file. Nobody removes it: that could remove a file that is locked already."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -74,6 +74,6 @@ async def _poll(attempt: Attempt, wait: float) -> None:
     pause = 0.05
     while not await attempt():
         if time.monotonic() >= deadline:
-            raise SchemaError(f"another migration has been at work for {wait:g} seconds")
+            raise SchemaError(f"another migration has been running for {wait:g} seconds")
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -1,6 +1,7 @@
-"""Whether a database of this release's schema gives the service what it needs to work.
+"""Checks that the service can work with a database that has this release's schema.
 
-That is: to read and write every table, and generators of ids that are not behind the rows.
+The service must be able to read and write every table, and the generators of ids must not be
+behind the rows (see `generators`).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from service.migrations import generators
 from service.migrations.adoption import VERSION_TABLE
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-# What the service does not do with these tables.
+# The rights on these tables that the service does not use.
 _NOT_NEEDED = {VERSION_TABLE: _RIGHTS[1:], "legacy_books": ("INSERT", "UPDATE")}
 _MISSING = text(
     """
@@ -28,11 +29,12 @@ _MISSING = text(
 
 
 def find_unmet(connection: Connection) -> list[str]:
-    """What the database refuses to the service, a sentence each.
+    """Return one sentence for each need that the database does not meet.
 
-    In a transaction of the caller, who rolls it back. Each table is written to, in no row: that
-    takes the same rights and, on PostgreSQL, neither a transaction id nor a record in the WAL.
-    Raises DBAPIError for an error that passes, such as a lock of somebody else.
+    Runs in a transaction of the caller, who rolls it back. The statements would write to each table
+    but match no row: they need the same rights as real writes and, on PostgreSQL, take no
+    transaction id and write no record to the WAL. Raises DBAPIError for a temporary error, such as
+    a lock.
     """
     try:
         with connection.begin_nested():
@@ -47,7 +49,7 @@ def find_unmet(connection: Connection) -> list[str]:
 
 
 def _tables() -> list[Table]:
-    # Imported where somebody needs it: most starts find the schema at head.
+    # Imported here, because most starts find the schema at head and do not need the models.
     from service.models import Base
 
     return Base.metadata.sorted_tables
@@ -57,19 +59,19 @@ def _trials(connection: Connection) -> list[str]:
     quote = connection.dialect.identifier_preparer.quote
     trials = [trial for table in _tables() for trial in _trials_of(table, quote)]
     if connection.dialect.name == "sqlite":
-        # Rights are the file's there, and those of the folder, in which the first changed row
-        # makes another file.
+        # On SQLite the rights are those of the file and of its folder: the first changed row
+        # makes a second file there. So this statement changes a row, to the same value.
         return [*trials, f"UPDATE {VERSION_TABLE} SET version_num = version_num"]
     writes = [trial for trial in trials if not trial.startswith("SELECT")]
     reads = [trial for trial in trials if trial.startswith("SELECT")]
-    # One round trip: a part of WITH that changes data is run, whether it is asked for or not.
+    # One round trip: PostgreSQL runs each part of WITH that writes, even if nothing reads from it.
     parts = ", ".join(f"part{place} AS ({write})" for place, write in enumerate(writes))
     union = " UNION ALL ".join(f"SELECT 1 FROM ({read}) AS reading" for read in reads)
     return [f"WITH {parts} {union} UNION ALL SELECT 1 FROM {VERSION_TABLE} WHERE false"]
 
 
 def _trials_of(table: Table, quote: Callable[[str], str]) -> Iterator[str]:
-    """Statements that need every right on the table, and change nothing."""
+    """Yield statements that need each right on the table and change nothing."""
     name = quote(table.name)
     generated = table.autoincrement_column
     columns = [quote(column.name) for column in table.columns if column is not generated]
@@ -90,7 +92,7 @@ def _rights(table: str) -> list[str]:
 
 
 def _missing_rights(connection: Connection) -> Iterator[str]:
-    """One sentence for all tables that lack the same rights."""
+    """Yield one sentence for all tables on which the same rights are missing."""
     if connection.dialect.name == "sqlite":
         return
     names = [VERSION_TABLE, *(table.name for table in _tables())]

@@ -1,17 +1,17 @@
-"""What is unusual about the rows of a Flask application's database, counted for the log.
+"""Counts unusual rows in a database of the Flask application, for the log.
 
-Nothing here is in the way of taking it over, and no row is named: docs/from-flask.md says what
-becomes of each. The migration that adds the rules of books counts what it changes by itself.
+They do not prevent the takeover; docs/from-flask.md explains the treatment of each kind. The lines
+identify no row. The migration books_repair logs the number of books that it changes by itself.
 """
 
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-# The collation "C" and SQLite's lower() know ASCII letters only: by the rules of Turkish, say,
-# I and i are different letters, and no twins would be found.
+# The collation "C" and SQLite's lower() change ASCII letters only. By the rules of Turkish, for
+# example, the lower case of I is not i, and the query would miss twins.
 _LOWER = {"postgresql": 'lower(email COLLATE "C")', "sqlite": "lower(email)"}
-# Characters that show nothing: the white space of Unicode, and what is no white space to it.
+# Characters that show nothing: Unicode's white space, and others that look the same.
 _BLANK = "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\xad\u1680\u180e\u3000\u3164\u2800\ufeff" + "".join(
     map(chr, (*range(0x2000, 0x2010), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060))
 )
@@ -34,7 +34,7 @@ _BYTES = {"postgresql": "octet_length(email)", "sqlite": "length(CAST(email AS B
 
 
 def count_oddities(connection: Connection) -> Iterator[str]:
-    """One line for each kind of odd row that there is."""
+    """Yield one line for each kind of unusual row that exists."""
     dialect = connection.dialect.name
     twins = f"SELECT count(*) AS of_one FROM users GROUP BY {_LOWER[dialect]} HAVING count(*) > 1"
     addresses, accounts = connection.execute(

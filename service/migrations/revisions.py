@@ -1,4 +1,4 @@
-"""Which revisions there are, and which one a database has; without Alembic, slow to import."""
+"""Finds all revisions, and the revision of a database, without Alembic: its import is slow."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ _IDS = re.compile(
 
 
 class SchemaError(Exception):
-    """The schema cannot be brought to head; the text is one line that tells an operator why."""
+    """The schema cannot be upgraded to head. The text is one line for operators: the reason."""
 
 
 class WrongSettingError(SchemaError):
@@ -39,14 +39,14 @@ class WrongSettingError(SchemaError):
 
 @cache
 def parents() -> Mapping[str, str | None]:
-    """Every revision and the one before it, read from the first lines of the files."""
+    """Return every revision and the one before it, read from the first lines of the files."""
     matches = (_IDS.search(path.read_text("utf-8")) for path in VERSIONS.glob("*.py"))
     return {match["id"]: match["down"] for match in matches if match}
 
 
 @cache
 def head() -> str:
-    """The newest revision. Raises SchemaError where two claim to be it."""
+    """Return the newest revision. Raises SchemaError unless there is exactly one."""
     heads = parents().keys() - set(parents().values())
     if len(heads) != 1:
         raise SchemaError(f"alembic/versions must have one head, not {len(heads)}")
@@ -54,7 +54,7 @@ def head() -> str:
 
 
 async def read_revision(connection: Connection) -> str | None:
-    """The same as `current_revision` on a connection of `service.db`, outside of transactions."""
+    """Do the same as `current_revision`, on a connection of `service.db` outside a transaction."""
     try:
         versions = await _VERSIONS.all(connection)
     except Exception as error:
@@ -65,9 +65,9 @@ async def read_revision(connection: Connection) -> str | None:
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """The database's revision, or None where it has none; one query.
+    """Return the database's revision, or None if it has no revision, or several; one query.
 
-    Where the version table is missing, the connection's transaction is rolled back.
+    If the version table is missing, the connection's transaction is rolled back.
     """
     try:
         rows = await connection.scalars(_SELECT_VERSIONS)
@@ -81,6 +81,6 @@ async def current_revision(connection: AsyncConnection) -> str | None:
 
 
 def log_step(*, step: Any, **_: Any) -> None:
-    """Alembic's callback: one line for each revision, just before it is committed."""
+    """Log one line for each revision. Alembic calls this just before it commits the revision."""
     way = "up to" if step.is_upgrade else "down from"
     logger.info("schema: %s %s", way, step.up_revision_id)

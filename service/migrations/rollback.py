@@ -1,4 +1,4 @@
-"""What a rollback leaves: it takes back the release, and not its migrations."""
+"""Handles a schema of a later release: rolling a release back does not undo its migrations."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -8,13 +8,13 @@ from service.migrations.revisions import parents
 
 
 async def is_of_later_release(connection: AsyncConnection, revision: str | None) -> bool:
-    """Whether a database's revision is unknown to us, but every column of ours is there.
+    """Return whether the revision is unknown to us, but the database has every column we need.
 
-    Where one is missing, the connection's transaction is rolled back.
+    If a column is missing, the connection's transaction is rolled back.
     """
     if revision is None or revision in parents():
         return False
-    # Imported where somebody needs it: most starts find the schema at head.
+    # Imported here, because most starts find the schema at head and do not need the models.
     from service.models import Base
 
     try:

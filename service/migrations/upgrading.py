@@ -1,4 +1,4 @@
-"""Brings a database to head: empty, of the Flask application, or of an earlier release of ours."""
+"""Upgrades a database to head: an empty one, the Flask application's, or of an earlier release."""
 
 import asyncio
 import logging
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 16  # at a table that others keep locked, each as long as lock_timeout
-PAUSE = 1.0  # seconds between them, in which others get on
+ATTEMPTS = 16  # to lock a table that is in use; each waits for lock_timeout (1 s)
+PAUSE = 1.0  # seconds between two attempts, in which other statements can run
 
 
 async def upgrade(
     settings: "Settings", *, connect_wait: float = CONNECT_WAIT, lock_wait: float = LOCK_WAIT
 ) -> str:
-    """Bring the database to head; at head already, it costs three queries and takes no lock.
+    """Upgrade the database to head. A database at head costs three queries, and no lock.
 
     Generators of ids that are behind the rows are set, too. Returns the database's revision: head,
-    or one of a later release that has all this one needs. Each revision is one transaction: killed
-    at any point, the next run goes on from there. Raises SchemaError, and then the revisions before
-    the one that failed are kept.
+    or the revision of a later release that has everything this release needs. Each revision is one
+    transaction, so after a kill at any point the next run continues there. Raises SchemaError; the
+    revisions before the one that failed are kept.
     """
     async with _connect(settings, connect_wait) as connection:
         if revision := await _done(connection):
@@ -46,16 +46,18 @@ async def upgrade(
             return revision
         async with exclusive(connection, settings.database, lock_wait):
             await _patiently(connection, _upgrade)
-            await connection.rollback()  # Alembic's, where another process has done it meanwhile
+            # Ends a transaction that Alembic leaves open if another process migrated meanwhile.
+            await connection.rollback()
             await _patiently(connection, _raise_generators)
     logger.info("schema: at head: %s", head())
     return head()
 
 
 async def reset(settings: "Settings") -> None:
-    """Drop our tables and everything in them, in one transaction; an empty database is left.
+    """Drop our tables with all data, in one transaction.
 
-    Raises SchemaError where they are not ours, or others refer to them; nothing is dropped then.
+    Raises SchemaError, and drops nothing, if the tables are another application's, or if a table
+    of another application refers to them.
     """
     async with (
         _connect(settings, CONNECT_WAIT) as connection,
@@ -75,12 +77,12 @@ async def _connect(settings: "Settings", wait: float) -> AsyncIterator[AsyncConn
 
 
 async def _done(connection: AsyncConnection) -> str | None:
-    """The revision where nothing is to be done. Without a lock, or waiting for one who writes."""
+    """Return the revision if nothing is to be done, else None. Waits for no lock and no writer."""
     await connection.execution_options(reading=True)
     revision = await current_revision(connection)
     at_head = revision == head()
     later = not at_head and await is_of_later_release(connection, revision)
-    # A transaction left open would be taken for one that others care for.
+    # No transaction may be open when `_upgrade` begins its own: Alembic would not commit it.
     await connection.rollback()
     await connection.execution_options(reading=False)
     if at_head:
@@ -93,7 +95,7 @@ async def _done(connection: AsyncConnection) -> str | None:
 async def _look_after_generators(
     connection: AsyncConnection, settings: "Settings", lock_wait: float
 ) -> None:
-    """Set those of a database at head that are behind; it is served, whatever comes of that."""
+    """Set the generators that are behind. A failure is only logged: the service can start."""
     try:
         if await _is_a_generator_behind(connection):
             async with exclusive(connection, settings.database, lock_wait):
@@ -101,11 +103,11 @@ async def _look_after_generators(
     except SchemaError as error:
         logger.error("schema: %s", error)
     except DBAPIError as error:
-        logger.error("schema: the generators of ids were not looked at: %s", explain(error))
+        logger.error("schema: the generators of ids were not checked: %s", explain(error))
 
 
 async def _is_a_generator_behind(connection: AsyncConnection) -> bool:
-    """Whether one is, as far as the role may know; without a lock."""
+    """Return whether a generator is behind, as far as our role may read that; takes no lock."""
     await connection.execution_options(reading=True)
     try:
         found = await connection.run_sync(generators.find, OURS)
@@ -116,7 +118,7 @@ async def _is_a_generator_behind(connection: AsyncConnection) -> bool:
 
 
 async def _patiently(connection: AsyncConnection, work: Callable[["Connection"], None]) -> None:
-    """Try again while others hold a lock on a table; what has been done is not done again."""
+    """Try again while a table is locked. Revisions that are committed are not repeated."""
     for left in reversed(range(ATTEMPTS)):
         try:
             await connection.run_sync(work)
@@ -131,7 +133,7 @@ async def _patiently(connection: AsyncConnection, work: Callable[["Connection"],
 
 def _upgrade(connection: "Connection") -> None:
     adopt_if_needed(connection)
-    # Imported here, because a database that is at head never needs it.
+    # Imported here, because a database at head never needs Alembic.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -147,7 +149,7 @@ def _raise_generators(connection: "Connection") -> None:
     with connection.begin():
         raised = generators.raise_behind(connection, OURS)
     for generator in raised:
-        logger.warning("schema: %s: set to go on after them", generator.problem)
+        logger.warning("schema: %s: set to continue after them", generator.problem)
 
 
 def _drop(connection: "Connection") -> None:

@@ -1,4 +1,4 @@
-"""What keeps people's accounts safe: hashing, tokens, limits, headers, origins, client addresses.
+"""Protects accounts: password hashes, tokens, headers, origins, redirects, client addresses.
 
-Nothing here knows quart.
+Nothing here imports Quart, or runs a statement.
 """

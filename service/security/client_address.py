@@ -1,4 +1,4 @@
-"""The client's address as the proxy that we trust tells it; what clients claim does not count."""
+"""The client's address as a trusted proxy sends it, not as the client claims it (decision 25)."""
 
 import ipaddress
 import re
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from werkzeug.datastructures import Headers
 
 FORWARDED_FOR = "X-Forwarded-For"
-# The notations of proxies: 203.0.113.9, 203.0.113.9:40001, 2001:db8::1, [2001:db8::1]:443, with a
-# zone (fe80::1%eth0) as well. An IPv6 address with a port has brackets, or nobody could tell.
+# The notations of proxies: 203.0.113.9, 203.0.113.9:40001, 2001:db8::1, [2001:db8::1]:443, also
+# with a zone (fe80::1%eth0). An IPv6 address with a port has brackets: otherwise it is ambiguous.
 _NOTATION = re.compile(
     r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})?"
     r"|\[(?P<bracketed>[0-9A-Fa-f:.]+)(?:%[^\]]+)?\](?::[0-9]{1,5})?"
@@ -19,9 +19,9 @@ _PARAMETER = re.compile(r'\s*([a-z]+)=("[^"\\]*"|[^",;\s]*)\s*', re.IGNORECASE |
 
 
 class Client(NamedTuple):
-    """The client's address. `problem` is the reason, if any, why it is not as the settings say.
+    """The client's address. `problem` says why it could not be found as the settings demand.
 
-    The reason is for the log: it names a header, and never what stands in it.
+    The text is for the log: it names a header, and does not quote its value.
     """
 
     address: str
@@ -29,11 +29,11 @@ class Client(NamedTuple):
 
 
 def client_address(peer: str, headers: Headers, *, header: str | None, trusted_hops: int) -> Client:
-    """The client's address, or the peer's where no trusted proxy tells a valid one.
+    """Return the client's address, or the peer's if no trusted proxy sends a valid address.
 
-    `header` names one that the platform's edge always overwrites. Otherwise the address stands
-    `trusted_hops` places from the right in X-Forwarded-For, since each proxy appends the one it
-    was called from; further left is whatever the client sent.
+    `header` is the name of a header that the platform's outermost proxy always overwrites. Without
+    it, the address is `trusted_hops` places from the right in X-Forwarded-For: each proxy appends
+    the address that called it. Addresses further left come from the client.
     """
     problem = None
     if header is not None:
@@ -49,9 +49,9 @@ def client_address(peer: str, headers: Headers, *, header: str | None, trusted_h
 
 
 def parse_address(text: str) -> str | None:
-    """The address in one of the notations of proxies, without quotes, brackets, zone and port.
+    """Return the address in a proxy's notation without quotes, brackets, zone and port.
 
-    An IPv4 address that is mapped into IPv6 is told as IPv4. None for anything else.
+    An IPv4 address that is mapped into IPv6 is returned as IPv4. Any other text gives None.
     """
     match = _NOTATION.fullmatch(_unquoted(text.strip()))
     if match is None:
@@ -66,7 +66,10 @@ def parse_address(text: str) -> str | None:
 
 
 def limit_key(address: str) -> str:
-    """Whom a limit counts: one IPv4 address, or the /64 that one IPv6 customer is given."""
+    """Return the key of an address for limits: the IPv4 address, or the /64 network of IPv6.
+
+    Providers give each customer a /64 network at least.
+    """
     parsed = parse_address(address)
     if parsed is None:
         return address
@@ -76,11 +79,11 @@ def limit_key(address: str) -> str:
 
 
 def _from_header(headers: Headers, name: str) -> tuple[str | None, str | None]:
-    """The address, or the reason why there is none."""
+    """Return the address, or the reason why there is none."""
     lines = headers.getlist(name)
     if not lines:
         return None, f"{name} is missing"
-    text = ",".join(lines)  # of several, nobody knows which one the edge has written
+    text = ",".join(lines)  # several lines are refused below: a client may have sent one of them
     if name.lower() == "forwarded":
         text = _forwarded_for(text)
     address = parse_address(text)
@@ -88,7 +91,7 @@ def _from_header(headers: Headers, name: str) -> tuple[str | None, str | None]:
 
 
 def _from_list(headers: Headers, hops: int) -> tuple[str | None, str | None]:
-    # A proxy may append a line of its own instead of an address to the client's line.
+    # A proxy may add a second header instead of appending its address to the client's header.
     texts = ",".join(headers.getlist(FORWARDED_FOR)).split(",")
     if len(texts) < hops or not any(texts):
         return None, f"{FORWARDED_FOR} has fewer addresses than TRUSTED_PROXY_HOPS"
@@ -98,7 +101,7 @@ def _from_list(headers: Headers, hops: int) -> tuple[str | None, str | None]:
 
 
 def _forwarded_for(text: str) -> str:
-    """What stands after `for=` in a Forwarded header with one element (RFC 7239), or nothing."""
+    """Return the value of `for=` in a Forwarded header with one element (RFC 7239), or ""."""
     parameters = map(_PARAMETER.fullmatch, text.split(";"))
     found = [match[2] for match in parameters if match and match[1].lower() == "for"]
     return found[0] if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, added around the whole application."""
+"""The security headers of every answer, added by a middleware around the application."""
 
 from service.asgi import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# For the one page that has a script, our own.
+# For the one page with a script, which is our own.
 CONTENT_SECURITY_POLICY_WITH_SCRIPTS = (
     CONTENT_SECURITY_POLICY + "; script-src 'self'; connect-src 'self'"
 )
@@ -21,13 +21,13 @@ CONTENT_SECURITY_POLICY_WITH_SCRIPTS = (
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
-    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+    # Not `no-referrer`: it makes browsers send `Origin: null` with our own forms.
     "referrer-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
-    # Pages are private unless they say otherwise; static files do.
+    # Answers are private by default; static files set their own value.
     "cache-control": "no-store",
 }
 
@@ -38,7 +38,7 @@ STRICT_TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"
 class SecurityHeaders:
     """ASGI middleware: adds each header that an answer does not set itself.
 
-    `https`: people reach this service by HTTPS, so browsers may be told never to use HTTP.
+    `https` adds Strict-Transport-Security, which forbids HTTP: for a service that has HTTPS.
     """
 
     def __init__(self, inner: ASGIApp, *, https: bool) -> None:
@@ -49,7 +49,7 @@ class SecurityHeaders:
         self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, adding to the start of an HTTP answer."""
+        """Run the application, and add the headers to its answer."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

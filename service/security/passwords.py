@@ -1,7 +1,7 @@
-"""Password hashes: argon2id for new ones, Werkzeug's of the Flask application still verified.
+"""Password hashes: new ones are argon2id; the Flask application's, by Werkzeug, are verified too.
 
-Hashing takes a core and 19 MiB for some 20 ms, so it runs in a few threads that give way to the
-event loop.
+Hashing takes a core and 19 MiB for about 20 ms, so it runs in a few threads with a lower priority
+than the event loop (decision 14).
 """
 
 import time
@@ -20,12 +20,12 @@ MEMORY_KIB = 19_456
 PASSES = 2
 LANES = 1
 
-MAX_THREADS = 2  # of one process, so 38 MiB of its memory
+MAX_THREADS = 2  # in one process; they take 38 MiB
 
 
 @dataclass(frozen=True)
 class Work:
-    """Seconds that a verification took on the clock, and of the processor; without waiting."""
+    """The time of a verification in seconds, by the clock and of the processor, without waiting."""
 
     seconds: float = 0.0
     processor: float = 0.0
@@ -33,7 +33,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a password is right, and whether its hash should be made anew."""
+    """The result of a verification. If `outdated`, the hash should be replaced by a new one."""
 
     right: bool
     outdated: bool = False
@@ -41,9 +41,9 @@ class Verdict:
 
 
 class PasswordHasher:
-    """Hashes and verifies beside the event loop; raises OverloadedError when too many wait.
+    """Hashes and verifies passwords in threads. Raises OverloadedError when too many wait.
 
-    `processes` is how many processes share the cores.
+    `processes` is the number of processes that share the cores.
     """
 
     def __init__(self, processes: int = 1) -> None:
@@ -55,13 +55,13 @@ class PasswordHasher:
         )
 
     async def hash(self, password: str) -> str:
-        """The argon2id hash of a password's NFKC form, with a salt of its own."""
+        """Return the argon2id hash of a password's NFKC form, with a new salt."""
         return await self.threads.run(partial(self._argon2.hash, normalise(password)))
 
     async def verify(self, password: str, hashed: str | None) -> Verdict:
-        """Whether the hash is the password's. None, for no account, takes the work and is wrong.
+        """Verify a password. None stands for no account: the same work, and a wrong password.
 
-        A hash that is none, such as an operator's `!`, is wrong too.
+        A hash in an unknown format, such as an operator's `!`, is treated in the same way.
         """
         return await self.threads.run(partial(self._timed_verify, password, hashed))
 
@@ -92,12 +92,12 @@ class PasswordHasher:
 
 
 def thread_count(cores: float, processes: int) -> int:
-    """How many threads each process hashes in: its share of the cores, but one at least."""
+    """Return the number of hashing threads of a process: its share of the cores, at least one."""
     return max(1, min(MAX_THREADS, int(cores / processes)))
 
 
 def _verify_legacy(password: str, hashed: str) -> bool:
-    """Werkzeug's hashes were made of the text as it was typed, so that is tried first."""
+    """Verify a hash of Werkzeug's. It was made from the typed text, so that is tried first."""
     from werkzeug.security import check_password_hash
 
     try:

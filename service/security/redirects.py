@@ -1,13 +1,13 @@
-"""Where a page may send people on to after they signed in."""
+"""The addresses to which a page may redirect after signing in."""
 
 from urllib.parse import urlsplit
 
 
 def local_path(target: str | None) -> str | None:
-    """The target if it is a path of this site, else None.
+    """Return the target if it is a path of this site, else None.
 
-    Browsers read more than RFC 3986 allows as the start of another site's address: a backslash
-    for a slash, and nothing at all for tabs and line ends.
+    Browsers accept more than RFC 3986 as the start of another site's address: they read a backslash
+    as a slash, and ignore tabs and line ends.
     """
     if not target or not target.startswith("/") or target.startswith("//"):
         return None

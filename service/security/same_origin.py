@@ -1,7 +1,7 @@
-"""Whether a request that changes something comes from our own pages (no tokens in forms needed).
+"""Checks that a request comes from our own pages, without tokens in forms (decision 3).
 
-Browsers say where a request comes from in headers that scripts cannot set; together with
-SameSite cookies that is proof. The reasoning is in docs/decisions.
+Browsers send the origin of a request in headers that scripts cannot set. Together with SameSite
+cookies, that is proof.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_same_origin(headers: Headers, own_origins: Collection[str]) -> bool:
-    """Whether the headers prove it: Sec-Fetch-Site where it is sent, else Origin. Neither: no."""
+    """Return whether Sec-Fetch-Site or, if it is missing, Origin proves that the origin is ours."""
     fetch_site = headers.get("Sec-Fetch-Site")
     if fetch_site is not None:
         return fetch_site in ("same-origin", "none")

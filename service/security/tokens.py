@@ -1,4 +1,4 @@
-"""Opaque tokens: random, shown once, kept only as a hash."""
+"""Opaque tokens: random, shown once, stored only as a hash."""
 
 import hashlib
 import re
@@ -6,11 +6,11 @@ import secrets
 import string
 import zlib
 
-TOKEN_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
+TOKEN_BYTES = 32  # 256 bits; ASVS 7.2.3 requires 128
 
-# Access tokens have a form of their own, so that scanners for secrets can tell them: a prefix,
+# Access tokens have a special form, so that scanners for secrets can recognise them: a prefix,
 # letters and digits, and a checksum.
-ACCESS_TOKEN_PREFIX = "rl_"  # noqa: S105 - what every one of them begins with
+ACCESS_TOKEN_PREFIX = "rl_"  # noqa: S105 - a prefix, not a secret
 _ALPHABET = string.digits + string.ascii_letters
 _RANDOM_LENGTH = 30  # characters: 178 bits
 _CHECKSUM_LENGTH = 6  # CRC-32 in the same characters
@@ -21,28 +21,28 @@ _ACCESS_TOKEN = re.compile(
 
 
 def new_token() -> str:
-    """A new random token of 43 characters that are safe in cookies and addresses."""
+    """Return a new random token of 43 characters that are safe in cookies and addresses."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def is_token(text: str) -> bool:
-    """Whether a text can come from `new_token`."""
+    """Return whether a text has the form of `new_token`."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def hash_token(token: str) -> bytes:
-    """The 32 bytes a token is kept as. SHA-256 is enough: nobody can guess a random token."""
+    """Return the 32 bytes to store. SHA-256 is enough, as nobody can guess a random token."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def new_access_token() -> str:
-    """A new random token for a program, of 39 characters."""
+    """Return a new random token for a program, of 39 characters."""
     text = ACCESS_TOKEN_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return text + _checksum(text)
 
 
 def is_access_token(text: str) -> bool:
-    """Whether a text can be one at all: what was mistyped or cut short need not be looked up."""
+    """Return whether form and checksum are right; a mistyped token needs no query."""
     return (
         _ACCESS_TOKEN.fullmatch(text) is not None
         and _checksum(text[:-_CHECKSUM_LENGTH]) == text[-_CHECKSUM_LENGTH:]

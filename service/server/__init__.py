@@ -1,1 +1,1 @@
-"""Processes that serve: gunicorn's worker, its start, probes, and jobs in the background."""
+"""Processes that serve: gunicorn's worker, the start, probes, and jobs in the background."""

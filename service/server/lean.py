@@ -1,9 +1,9 @@
-"""Leaves out of a start what a library imports for uses that a process will not have.
+"""Postpones imports of a library that the process probably never uses (decision 11).
 
-A stop-gap. Quart 0.22 and 0.23 import `hypercorn.typing` for annotations alone, and
-`hypercorn.asyncio` for `Quart.run_task()` alone. As soon as Quart imports the first under
-TYPE_CHECKING and the second inside the method, this module can go. Last looked at in November 2026
-(Quart 0.23.1); there is no issue about it yet.
+A temporary solution. Quart 0.22 and 0.23 import `hypercorn.typing` for annotations alone, and
+`hypercorn.asyncio` for `Quart.run_task()` alone. This module can be deleted as soon as Quart
+imports the first under TYPE_CHECKING and the second inside the method. Last checked in November
+2026 with Quart 0.23.1, which has no issue about it yet.
 """
 
 import sys
@@ -13,11 +13,11 @@ from typing import Any
 
 
 def postpone(*names: str) -> None:
-    """Import these modules only when something that was taken from one of them is used.
+    """Import these modules only when a name from one of them is used.
 
-    A name can be imported, passed on and stand in an annotation that is not evaluated. Every other
-    use imports the real module first: a call, an attribute, `|`, `[…]`, `isinstance()`,
-    `issubclass()`, a base class. A module that is imported already stays as it is.
+    To import the name, to pass it on, or to write it in an annotation that is not evaluated, does
+    not count as a use. Every other use imports the real module first: a call, an attribute, `|`,
+    `[…]`, `isinstance()`, `issubclass()`, a base class. A module that is imported already stays.
     """
     for name in names:
         sys.modules.setdefault(name, _Postponed(name))
@@ -25,7 +25,7 @@ def postpone(*names: str) -> None:
 
 class _Postponed(ModuleType):
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):  # the import system asks for some that need not be there
+        if attribute.startswith("__"):  # the import system reads some that may be missing
             raise AttributeError(attribute)
         return _Name(self.__name__, attribute)
 
@@ -40,7 +40,7 @@ class _Name:
         return _real(self)(*args, **options)
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):  # `typing` and `inspect` ask every object for some
+        if attribute.startswith("__"):  # `typing` and `inspect` read some of every object
             raise AttributeError(attribute)
         return getattr(_real(self), attribute)
 
@@ -64,11 +64,11 @@ class _Name:
 
 
 def _real(value: Any) -> Any:
-    """Return the thing that a `_Name` stands for; any other value as it is."""
+    """Return the real object of a `_Name`, and any other value unchanged."""
     if not isinstance(value, _Name):
         return value
     module, name = value._where
-    # All of them: a real module may need another one.
+    # Remove all placeholders: the real module may import another postponed one.
     for known in [known for known, it in sys.modules.items() if isinstance(it, _Postponed)]:
         del sys.modules[known]
     return getattr(import_module(module), name)

@@ -1,8 +1,8 @@
-"""Whether this process can serve: the part of /readyz that costs more than one statement.
+"""Checks for /readyz that the database answers and meets the service's needs (decision 18).
 
-What the service needs of the database is tried once after the start and after each failure, and
-then every minute; in between, one statement shows that the database answers. The trial runs beside
-the requests: on SQLite it may have to wait for another writer.
+Each check runs one statement. The needs are checked by a trial, which takes longer: after the
+start, after each failure, and then every minute. The trial runs as a task of its own, because on
+SQLite it may have to wait for another writer.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from service.db.statements import Statement, scalar
 from service.exceptions import DatabaseUnavailableError
 from service.migrations.needs import find_unmet
 
-INTERVAL = 60.0  # seconds between two trials while all is well
-RETRY = 2.0  # seconds after a trial that found something
-FIRST_WAIT = 0.7  # seconds that /readyz waits for a trial, of the 1.5 that it has
+INTERVAL = 60.0  # seconds between two trials, if the last one found no problem
+RETRY = 2.0  # seconds from a trial that found a problem to the next one
+FIRST_WAIT = 0.7  # seconds that /readyz waits for a trial; it must answer in 1.5 s
 _ONE = Statement(text("SELECT 1"), scalar)
-LOCK_TIMEOUT = "300ms"  # of PostgreSQL: a migration or a restore holds a lock for longer
+LOCK_TIMEOUT = "300ms"  # for the trial on PostgreSQL; a migration may hold a lock for longer
 
 
 def init_app(app: Quart) -> None:
-    """Keep what is known for as long as the application serves."""
+    """Make a `Readiness` for the time in which the application serves."""
 
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
@@ -37,13 +37,13 @@ def init_app(app: Quart) -> None:
 
 
 async def check() -> None:
-    """Raises DatabaseUnavailableError where the database is away or refuses what is needed."""
+    """Raise DatabaseUnavailableError if the database cannot be reached, or a need is unmet."""
     readiness: Readiness = current_app.extensions["readiness"]
     await readiness.check()
 
 
 class Readiness:
-    """What is known of one application's database."""
+    """The last result for one application's database, and the task of the present trial."""
 
     def __init__(self, app: Quart) -> None:
         self._app = app
@@ -53,12 +53,15 @@ class Readiness:
         self._unmet: list[str] = []
 
     async def check(self) -> None:
-        """Raises DatabaseUnavailableError, at the latest after FIRST_WAIT and db.UNIT_TIMEOUT."""
+        """Raise DatabaseUnavailableError if the database cannot be reached, or a need is unmet.
+
+        Takes at most db.UNIT_TIMEOUT and FIRST_WAIT together.
+        """
         try:
             async with db.read() as connection:
                 await _ONE.one(connection)
         except DatabaseUnavailableError:
-            self._is_known, self._due = False, 0.0  # another server may come back
+            self._is_known, self._due = False, 0.0  # the next answer may be another server's
             raise
         if self._trial is None and time.monotonic() >= self._due:
             self._trial = asyncio.create_task(self._try())
@@ -69,7 +72,7 @@ class Readiness:
             raise DatabaseUnavailableError from reason
 
     async def close(self) -> None:
-        """End a trial that is under way."""
+        """Cancel a running trial."""
         if self._trial is not None:
             self._trial.cancel()
             await asyncio.gather(self._trial, return_exceptions=True)
@@ -81,7 +84,7 @@ class Readiness:
                     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
                 self._unmet = await connection.run_sync(find_unmet)
         except DatabaseUnavailableError:
-            return  # a lock, or the connection: nothing is known, and the next request tries again
+            return  # a lock or a lost connection: there is no result, so the next check tries again
         except Exception:
             logging.getLogger(__name__).exception("the trial of the database failed")
             return

@@ -1,6 +1,7 @@
-"""What gunicorn's master does once, before it has workers: the schema, and a look at the database.
+"""Upgrades the schema and checks the database, once, in gunicorn's master before it has workers.
 
-Here rather than in a process before it: what is imported for this, the workers need too.
+This runs in the master and not in a process before it, because the workers need the same imports
+and share them.
 """
 
 import asyncio
@@ -11,17 +12,17 @@ from service.config import Settings
 
 logger = logging.getLogger(__name__)
 
-# Of PostgreSQL's default of 100, and of the platforms' smaller plans: without those that are left
-# for migrations, psql and the superuser.
+# PostgreSQL's default, and the limit of the platforms' smaller plans, is 100; the rest is for
+# migrations, psql and the superuser. Only if the service may open more connections than this, the
+# start compares with the server's real limit.
 CONNECTIONS = 90
 
 
 def prepare(settings: Settings) -> None:
-    """Bring the schema to head; where MIGRATE_ON_START is off, only tell when it is not there.
+    """Upgrade the schema to head or, if MIGRATE_ON_START is off, warn if it is not at head.
 
-    Ends the process when the schema is none that this release can serve, with status 1, and when
-    the connection cannot be made as the settings are, with status 2: a platform then keeps the
-    release that runs.
+    Ends the process with status 1 if the upgrade fails, and with status 2 if a setting of the
+    connection is wrong. Then a platform keeps the previous release running.
     """
     logs.configure(settings)
     if settings.migrate_on_start:
@@ -39,7 +40,7 @@ async def _migrate(settings: Settings) -> None:
 
 
 async def _warn(settings: Settings) -> None:
-    # Imported where somebody needs it: most starts find everything in order.
+    # Imported here, because most starts do not need it.
     from service.cli.checks import database_risks
 
     findings = await database_risks(settings)
@@ -50,5 +51,5 @@ async def _warn(settings: Settings) -> None:
 
 
 def _most_connections(settings: Settings) -> int:
-    """Twice: while a deploy replaces this release, the next one is connected too."""
+    """Return the highest number of connections: during a deploy, two releases are connected."""
     return 2 * settings.web_concurrency * (settings.db_pool_size + settings.db_max_overflow)

@@ -1,4 +1,4 @@
-"""Is it alive (/livez), can it work (/readyz), and what is it (/status)."""
+"""The probes /livez and /readyz for platforms, the page /status for people, and the icon."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from service.web import pages
 from service.web.context import get_settings
 from service.web.errors import note_failure
 
-READY_TIMEOUT = 1.5  # seconds; the contract gives /readyz two
+READY_TIMEOUT = 1.5  # seconds; /readyz promises an answer within 2 s
 
 blueprint = Blueprint("status", __name__)
 
@@ -43,7 +43,7 @@ _HAS_TABLES = Statement(_has_tables, lambda users, books: (bool(users), bool(boo
 @public
 @unlimited("a probe, touches nothing")
 async def livez() -> Response:
-    """The process answers; whether the database does is not asked."""
+    """Answer 200: the process works. The database is not checked."""
     return _probe("ok", 200)
 
 
@@ -51,7 +51,7 @@ async def livez() -> Response:
 @public
 @unlimited("a probe, one statement; the trial beside it runs once in some seconds at most")
 async def readyz() -> Response:
-    """The database answers too, in time, and gives the service what it needs."""
+    """Answer 200 if the database answers in time and meets the service's needs, else 503."""
     try:
         await _check_in_time()
     except DatabaseUnavailableError as error:
@@ -64,7 +64,7 @@ async def readyz() -> Response:
 @public
 @unlimited("at most three small statements")
 async def status() -> Response:
-    """Tell people and operators what runs here, without a secret or an address."""
+    """Show release, configuration and schema, without a secret or an address."""
     settings = get_settings()
     async with db.read() as connection:
         has_users, has_books = await _HAS_TABLES.one(connection)
@@ -87,7 +87,7 @@ async def status() -> Response:
 @public
 @unlimited("a static file")
 async def favicon() -> Response:
-    """What browsers ask for without being told to."""
+    """Answer with the icon, which browsers request at this address by default."""
     return await send_from_directory(pages.STATIC_FOLDER, "favicon.ico")
 
 

@@ -1,6 +1,6 @@
-"""The gunicorn worker: uvicorn's, told what a service on the open network needs.
+"""The gunicorn worker: uvicorn's, with time-outs and a stop that loses no request (decision 22).
 
-Told to stop, it answers whatever clients sent before they could know of it; see `Server`.
+While it stops, it answers the requests that clients sent before they could know that; see `Server`.
 """
 
 import asyncio
@@ -22,27 +22,27 @@ from uvicorn_worker import UvicornWorker
 from service.web import errors
 
 HEADER_TIMEOUT = 10.0  # seconds from the connection, or the first byte, to the end of the headers
-SEND_TIMEOUT = 10.0  # seconds in which a client must read on when it has let 64 KiB wait
-GRACE_MARGIN = 5  # seconds left of gunicorn's graceful time-out to close what is open
-LINGER = 1.0  # seconds for a request that was on its way when we were told to stop
+SEND_TIMEOUT = 10.0  # seconds in which a client must read more when 64 KiB wait to be sent
+GRACE_MARGIN = 5  # seconds of gunicorn's graceful time-out that remain for closing everything
+LINGER = 1.0  # seconds in which a request may arrive that was sent before we began to stop
 
 
 class State(ServerState):
-    """What the connections of a server share."""
+    """The state that all connections of a server share."""
 
     leaving = False
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, which waits for ever for a client that begins and does not go on."""
+    """Uvicorn's HTTP with time-outs: uvicorn itself waits for ever for a client that has begun."""
 
     _deadline: asyncio.TimerHandle | None = None
     _send_deadline: asyncio.TimerHandle | None = None
-    _unanswered: deque[RequestResponseCycle]  # several, where they came at once
+    _unanswered: deque[RequestResponseCycle]  # several, if the client pipelines requests
     server_state: State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the time-out for the headers of the first request."""
         super().connection_made(transport)
         self._unanswered = deque()
         self._expect_headers()
@@ -50,41 +50,42 @@ class BoundedProtocol(HttpToolsProtocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting, and stop answering."""
-        self._headers_arrived()
-        self._reads_on()
+        """Cancel the time-outs, and tell all unanswered requests that the client has gone."""
+        self._cancel_deadline()
+        self._cancel_send_deadline()
         for cycle in self._unanswered:  # uvicorn sends the disconnect to the last one only
             cycle.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take no more than the usual time for what is no request: it ends the keep-alive time.
+        """Start the time-out for headers if the data is no request.
 
-        Empty lines are such, and a body that is still coming after its request was answered.
+        Data ends uvicorn's keep-alive time-out, even if it is an empty line, or the rest of the
+        body of a request that was answered already.
         """
         super().data_received(data)
         if self._deadline is None and self._is_idle():
             self._expect_headers()
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that does not read."""
+        """Start the time-out for a client that does not read."""
         super().pause_writing()
         self._send_deadline = self.loop.call_later(SEND_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop waiting: it has read."""
-        self._reads_on()
+        """Cancel that time-out: the client has read."""
+        self._cancel_send_deadline()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the rest of a request's headers."""
+        """Start the time-out for the headers of a request."""
         super().on_message_begin()
         if self._deadline is None:
             self._expect_headers()
 
     def on_headers_complete(self) -> None:
-        """Stop waiting: from here on the application bounds what takes time."""
-        self._headers_arrived()
+        """Cancel that time-out: from here on the application has its own time-outs."""
+        self._cancel_deadline()
         super().on_headers_complete()
         while self._unanswered and self._unanswered[0].response_complete:
             self._unanswered.popleft()
@@ -93,10 +94,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """Answer what is under way and what arrives in the next moment, and close after it.
+        """Answer the present request and those that arrive within LINGER, then close.
 
-        Uvicorn closes idle connections at once, and with them every request that its client sent
-        meanwhile. That may be a form, which nobody may send again unasked.
+        Uvicorn closes idle connections at once, and loses a request that the client has just sent.
+        It may be a form, which a browser must not send again without asking.
         """
         if self._is_idle():
             self.loop.call_later(LINGER, self._close_if_idle)
@@ -104,7 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what never becomes a request, as any other is refused."""
+        """Answer data that is not HTTP with the same document as other refusals."""
         data, headers = errors.malformed(msg)
         lines = [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in headers)]
         self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", data]))
@@ -117,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _reads_on(self) -> None:
+    def _cancel_send_deadline(self) -> None:
         if self._send_deadline is not None:
             self._send_deadline.cancel()
             self._send_deadline = None
@@ -125,14 +126,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def _expect_headers(self) -> None:
         self._deadline = self.loop.call_later(HEADER_TIMEOUT, self.transport.abort)
 
-    def _headers_arrived(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
 
 class Server(UvicornServer):
-    """Uvicorn's server, which loses no connection when it stops, and stops at once when told so."""
+    """Uvicorn's server with a stop that loses no connection, and with a stop at once (`quit`)."""
 
     def __init__(self, config: Config, parent: int, listeners: list[socket.socket]) -> None:
         super().__init__(config)
@@ -141,21 +142,22 @@ class Server(UvicornServer):
         self.listeners = listeners
 
     async def on_tick(self, counter: int) -> bool:
-        """Accept every client that waits, ten times a second; see decision 28.
+        """Accept every client that waits; called ten times a second (decision 28).
 
         uvloop accepts one client in each iteration of its loop. Under load an iteration takes
         long, and clients would wait in the kernel's queue, which no limit of the service sees.
-        Return True, which stops the server, also when gunicorn's first process was killed: its
-        successor needs the port.
+
+        Return True to stop, also if gunicorn's master was killed: the next master needs the port.
         """
         await self._connect(self._accepted())
         return os.getppid() != self.parent or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in the clients that wait to be accepted, then close as uvicorn does.
+        """Accept the clients that wait in the listeners' queues, then close as uvicorn does.
 
-        The kernel has told them that they are connected, and resets them with the listener. Those
-        of the microseconds between the two nobody can save but who sends them elsewhere before.
+        For the kernel these clients are connected, and closing a listener would reset them. A
+        client that connects in the microseconds between accepting and closing is still lost; only
+        a proxy that sends requests elsewhere before the stop prevents that.
         """
         self.server_state.leaving = True
         waiting = self._accepted()
@@ -165,7 +167,7 @@ class Server(UvicornServer):
         await super().shutdown(sockets)
 
     def quit(self) -> None:
-        """Stop without waiting for anything that is under way."""
+        """Stop without waiting for requests."""
         self.should_exit = self.force_exit = True
 
     def _accepted(self) -> list[socket.socket]:
@@ -175,10 +177,10 @@ class Server(UvicornServer):
         if not connections:
             return
         connect = asyncio.get_running_loop().connect_accepted_socket
-        # All at once: each takes as long as the loop needs for everything else that is under way.
+        # Concurrently, because each one waits for all other tasks that are ready in the loop.
         await asyncio.gather(
             *(connect(self._protocol, connection) for connection in connections),
-            return_exceptions=True,  # some are gone already
+            return_exceptions=True,  # some clients have gone already
         )
 
     def _protocol(self) -> asyncio.Protocol:
@@ -186,14 +188,14 @@ class Server(UvicornServer):
 
 
 class Worker(UvicornWorker):
-    """Uvicorn's worker: answers what is under way before it stops, and names nobody in headers."""
+    """Uvicorn's worker with our server and our protocol."""
 
     CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012 - the base class's form
         "loop": "auto",
         "http": BoundedProtocol,
         "ws": "none",
         "lifespan": "on",
-        # Whom to believe about the client's address is for service.security.client_address.
+        # service.security.client_address finds the client's address.
         "proxy_headers": False,
         "server_header": False,
         # service.logs writes the access lines, with the request's id.
@@ -205,14 +207,14 @@ class Worker(UvicornWorker):
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - GRACE_MARGIN)
 
     def run(self) -> None:
-        """As the base class does, with our server."""
+        """Run the event loop, as the base class does, with our server."""
         with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
             runner.run(self._work())
 
     async def _work(self) -> None:
-        """Serve until the end. SIGQUIT is gunicorn's "at once"."""
+        """Serve until the end. On SIGQUIT gunicorn's workers stop at once."""
         self.config.app = self.wsgi
-        # Without gunicorn's wrapper, which uvloop would close a second time.
+        # Plain sockets: uvloop would close gunicorn's wrapper a second time.
         listeners = [wrapper.sock for wrapper in self.sockets]
         server = Server(self.config, self.ppid, listeners)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.quit)
@@ -222,7 +224,7 @@ class Worker(UvicornWorker):
 
 
 def _accept(listener: socket.socket) -> Iterator[socket.socket]:
-    """Every client that waits at a listener, which does not block."""
+    """Yield the connections that wait in the queue of a listener; it must not block."""
     while True:
         try:
             connection, _ = listener.accept()

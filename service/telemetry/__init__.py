@@ -1,7 +1,7 @@
-"""Metrics and traces, for who asks for them; nothing of their libraries is imported for others.
+"""Metrics and traces. Their libraries are imported only if the settings switch them on.
 
-`metrics` counts and `scrape` tells it under /metrics, `processes` lets gunicorn's workers add up;
-`tracing` exports spans, `spans` makes them.
+`metrics` counts, `scrape` answers /metrics, and `processes` adds the metrics of gunicorn's workers
+up. `spans` makes the spans of traces, and `tracing` exports them.
 """
 
 import logging
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from service.config import Settings
 
 if TYPE_CHECKING:
-    # gunicorn's master needs `processes` before it has looked for the rest.
+    # gunicorn's master imports `processes` early, and must not import Quart at that time.
     from quart import Quart
 
 
 def init_app(app: "Quart", settings: Settings) -> None:
-    """Put what is asked for around the application. It goes there last, to see all of a request."""
+    """Add the middleware for metrics and traces. It must be the last, to measure whole requests."""
     if settings.metrics_token:
         from service.telemetry import scrape
 
@@ -29,6 +29,6 @@ def _trace(app: "Quart", settings: Settings) -> None:
         from service.telemetry import tracing
 
         tracing.init_app(app, settings)
-    except Exception as error:  # whatever it is: people can be served without
-        message = "traces are asked for and cannot be had: %s (see requirements-telemetry.txt)"
+    except Exception as error:  # the service works without traces
+        message = "traces are switched on, but cannot start: %s (see requirements-telemetry.txt)"
         logging.getLogger(__name__).warning(message, error)

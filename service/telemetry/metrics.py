@@ -1,6 +1,7 @@
-"""What is counted and measured, under its names in Prometheus.
+"""All metrics, with their names in Prometheus.
 
-In one process, or in several that each write to files in one folder, and read those of all.
+A single process keeps them in memory. Several processes write them to files in a shared folder, and
+each can read the files of all.
 """
 
 import time
@@ -22,16 +23,16 @@ from service.db import Pool
 from service.security.passwords import PasswordHasher
 from service.telemetry.requests import answer_of, method_of
 
-# Seconds. A page takes a few milliseconds; what is beyond the last has met a time-out.
+# Seconds. A page takes a few milliseconds. A request above the last bucket has met a time-out.
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-disable_created_metrics()  # a second series for each, read by none
+disable_created_metrics()  # an extra time series for each metric, which nobody reads
 
 
 class Metrics:
-    """Every metric of one application; `registry` is what is told of them.
+    """The metrics of one application; /metrics shows those of `registry`.
 
-    What something is now is looked at by `sample`; only requests are counted as they come.
+    Requests are counted one by one; `sample` sets all other metrics to their present values.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -94,7 +95,7 @@ class Metrics:
         self._seconds.labels(route, method).observe(seconds)
 
     def sample(self, pool: Pool, hasher: PasswordHasher) -> None:
-        """Look at what this process does now."""
+        """Set the metrics of this process to their present values."""
         self._workers.set(1)
         self._in_flight.set(self.in_flight)
         self._pool_size.set(pool.kept)
@@ -125,7 +126,7 @@ class RequestMetrics:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, and look at the clock."""
+        """Run the application, and count the request with its time."""
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return

@@ -1,6 +1,6 @@
-"""The folder in which gunicorn's workers keep their metrics, so that each can tell the sum of all.
+"""The folder in which gunicorn's workers share their metrics, so that each can report their sum.
 
-Its files are prometheus_client's. The master makes it and takes it away.
+prometheus_client writes the files. gunicorn's master makes the folder and removes it.
 """
 
 import atexit
@@ -10,14 +10,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks at it when it is imported
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
 
 
 @cache
 def make_folder(parent: str | None) -> Path:
-    """Make it and tell prometheus_client of it, once, however often gunicorn reads its settings.
+    """Make a new folder and set prometheus_client's variable to it; return the folder.
 
-    A new one: the workers of another run are not to be counted.
+    Later calls return the same folder: gunicorn may read its settings several times. The folder is
+    a new one, so that the workers of an earlier run are not counted.
     """
     folder = Path(mkdtemp(prefix="readlog-metrics-", dir=parent))
     os.environ[VARIABLE] = str(folder)
@@ -26,12 +27,12 @@ def make_folder(parent: str | None) -> Path:
 
 
 def forget(pid: int) -> None:
-    """Take away what a process that ended said of its present state; what it counted stays."""
+    """Remove the gauges of a process that has ended; its counters stay."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)
 
 
 def _remove(folder: Path, master: int) -> None:
-    if os.getpid() == master:  # workers leave by the same door
+    if os.getpid() == master:  # workers inherit the registration with atexit
         shutil.rmtree(folder, ignore_errors=True)

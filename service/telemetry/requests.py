@@ -1,22 +1,22 @@
-"""What metrics and traces say of a request: never its path, and no word that a client made up."""
+"""The labels of a request in metrics and traces: never its path, and no text of a client."""
 
 from typing import Final
 
 from service.asgi import Scope
 
-# Bounds how many time series and span names there can be.
+# A fixed set, because each method makes new time series and span names.
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
-OTHER_METHOD = "_OTHER"  # OpenTelemetry's word
+OTHER_METHOD = "_OTHER"  # as in OpenTelemetry's semantic conventions
 NO_ROUTE = "(none)"
 
 
 def method_of(scope: Scope) -> str:
-    """The method, where it is one that HTTP knows."""
+    """Return the method if it is one of METHODS, else OTHER_METHOD."""
     return scope["method"] if scope["method"] in METHODS else OTHER_METHOD
 
 
 def answer_of(scope: Scope) -> tuple[str, int]:
-    """The rule that a request's address matched, and the status of its answer."""
-    # Where there is no answer, the server gives one.
+    """Return the rule that the address matched, or NO_ROUTE, and the status of the answer."""
+    # If the application gives no answer, the server answers 500.
     rule, status = scope.get("answer", (None, 500))
     return NO_ROUTE if rule is None else rule.rule, status

@@ -1,4 +1,4 @@
-"""GET /metrics, for a Prometheus that has the token."""
+"""GET /metrics, for a Prometheus server that has the token."""
 
 import asyncio
 import hmac
@@ -20,12 +20,12 @@ from service.web.context import get_password_hasher
 from service.web.middleware import wrap
 
 ATTEMPTS = 10  # to read the files of all processes
-PAUSE = 0.05  # seconds between two of them
-INTERVAL = 1.0  # seconds between two looks that a process takes at itself for another to tell
+PAUSE = 0.05  # seconds between two attempts
+INTERVAL = 1.0  # seconds between two samples of a process whose metrics others may report
 
 
 def init_app(app: Quart, settings: Settings, token: str) -> None:
-    """Measure, and tell it who has the token."""
+    """Measure requests, and answer /metrics for callers with the token."""
     metrics = Metrics(settings.metrics_folder)
     blueprint = Blueprint("metrics", __name__)
 
@@ -33,10 +33,10 @@ def init_app(app: Quart, settings: Settings, token: str) -> None:
     @public
     @unlimited("needs a token, asks no database")
     async def tell() -> Response:
-        """Everything there is, of all processes where they share a folder."""
+        """Answer with all metrics, of all processes if they share a folder."""
         if not _has(token):
             raise Unauthorized(
-                "This address is to be asked with its token.",
+                "This address needs its token.",
                 www_authenticate=WWWAuthenticate("bearer"),
             )
         _sample(metrics)
@@ -68,14 +68,15 @@ def _has(token: str) -> bool:
 async def _encoded(
     encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry
 ) -> bytes:
-    """All that is to be told. With several processes it is read from their files, a few for each.
+    """Return the text of all metrics. With several processes, their files are read in a thread.
 
-    A process that starts or grows makes them while they are read: then they are read again.
+    Other processes may add, extend or remove files meanwhile. If reading fails because of that, the
+    files are read again.
     """
     for _ in range(ATTEMPTS - 1):
         try:
             return await asyncio.to_thread(encode, registry)
-        except (struct.error, RuntimeError, OSError):  # empty, not all there, or gone
+        except (struct.error, RuntimeError, OSError):  # a file is empty, incomplete or missing
             await asyncio.sleep(PAUSE)
     return await asyncio.to_thread(encode, registry)
 

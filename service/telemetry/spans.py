@@ -1,8 +1,8 @@
-"""The spans: one for each request, and one for each statement.
+"""Makes the spans: one for each request, and one for each statement.
 
-Made here rather than by OpenTelemetry's instrumentation of ASGI and SQLAlchemy, which tells paths,
-query strings, addresses and the text of errors, and with that what people wrote: PostgreSQL quotes
-the row that a constraint refused. Here is told only what stands here.
+OpenTelemetry's instrumentation of ASGI and SQLAlchemy is not used, because it exports paths, query
+strings, addresses and the text of errors. These can contain texts of people: PostgreSQL's errors
+quote the row that a constraint refused. Spans have no other attributes than those in this module.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from service.telemetry.requests import NO_ROUTE, answer_of, method_of
 
 
 class RequestSpans:
-    """ASGI middleware: a span for each request, part of the trace that its headers name.
+    """ASGI middleware: makes a span for each request, in the trace that its headers name.
 
-    The tracer is there as long as it serves.
+    `tracer` does nothing until serving starts.
     """
 
     def __init__(self, inner: ASGIApp) -> None:
@@ -29,7 +29,7 @@ class RequestSpans:
         self.tracer: Tracer = NoOpTracer()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything through, with the span as the current one."""
+        """Run the application inside the span of the request."""
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
@@ -45,11 +45,11 @@ class RequestSpans:
             try:
                 await self.inner(scope, receive, send)
             finally:
-                _tell_answer(span, method, *answer_of(scope))
+                _set_answer(span, method, *answer_of(scope))
 
 
 def _carrier(scope: Scope) -> dict[str, str]:
-    # Baggage goes nowhere from here, and what is wrong with it would be logged.
+    # Baggage is not used, and OpenTelemetry would log a header that it cannot parse.
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in scope["headers"]
@@ -57,7 +57,7 @@ def _carrier(scope: Scope) -> dict[str, str]:
     }
 
 
-def _tell_answer(span: Span, method: str, route: str, status: int) -> None:
+def _set_answer(span: Span, method: str, route: str, status: int) -> None:
     if route != NO_ROUTE:
         span.update_name(f"{method} {route}")
         span.set_attribute("http.route", route)
@@ -69,7 +69,7 @@ def _tell_answer(span: Span, method: str, route: str, status: int) -> None:
 
 
 def observer(dialect: str, tracer: Tracer) -> Observer:
-    """Return what makes a span of each statement: its text, never its values."""
+    """Return a context manager that makes a span of a statement: its text, never its values."""
 
     @contextmanager
     def observe(statement: str) -> Iterator[None]:

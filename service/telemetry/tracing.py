@@ -1,6 +1,6 @@
-"""OpenTelemetry's SDK, started in each process that serves, and told what it has left at the end.
+"""Starts OpenTelemetry's SDK in each process that serves, and sends the remaining spans at the end.
 
-It reads its own variables: sampler, batches, the exporter's address, time-out and headers.
+The SDK reads its own variables: sampler, batches, the exporter's address, time-out and headers.
 """
 
 import asyncio
@@ -20,23 +20,24 @@ from service.db import get_database
 from service.telemetry.spans import RequestSpans, observer
 from service.web.middleware import wrap
 
-# Seconds to send what is left when we stop. gunicorn's worker has five for all that it closes.
+# Seconds to send the remaining spans at the end. A worker has 5 s (server.worker.GRACE_MARGIN) to
+# close everything.
 FLUSH_TIMEOUT = 2.0
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Trace requests and statements while serving. Raises where an exporter is not installed."""
+    """Trace requests and statements while serving. Raises if an exporter is not installed."""
     exporters = [_exporter(name) for name in settings.trace_exporters]
     _quieten()
     spans = wrap(app, RequestSpans)
 
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
-        # Not before: a thread that exports would not be there after a fork.
+        # Not earlier: a fork would not copy the thread that exports.
         try:
             provider = _provider(settings, exporters)
-        except Exception as error:  # as its variables may be wrong in many ways
-            _logger().warning("traces cannot be had: %s", error)
+        except Exception as error:  # the SDK's variables may be wrong in many ways
+            _logger().warning("traces cannot start: %s", error)
             yield
             return
         spans.tracer = provider.get_tracer("service")
@@ -53,12 +54,12 @@ def _exporter(name: str) -> Callable[[], SpanExporter]:
 
 
 def _quieten() -> None:
-    """Its lines go where ours go: one for each batch that could not be sent, and no secret."""
+    """Send OpenTelemetry's log lines to our handlers, and drop those that may contain secrets."""
     logger = logging.getLogger("opentelemetry")
     logger.handlers = list(logging.getLogger("service").handlers)
     logger.propagate = False
     logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
-    # What it warns of are headers that it cannot read, and it repeats them.
+    # Its warnings quote headers of the exporter that it cannot parse.
     logging.getLogger("opentelemetry.util.re").setLevel(logging.ERROR)
 
 
@@ -68,15 +69,16 @@ def _provider(
     own = {"service.name": "readlog"}
     if settings.release:
         own["service.version"] = settings.release
-    told = OTELResourceDetector().detect().attributes  # which ours would win over
-    provider = TracerProvider(resource=Resource.create({**own, **told}), shutdown_on_exit=False)
+    # Resource.create() prefers its argument to the variables of the SDK, so these come last in it.
+    given = OTELResourceDetector().detect().attributes
+    provider = TracerProvider(resource=Resource.create({**own, **given}), shutdown_on_exit=False)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter()))
     return provider
 
 
 async def _stop(provider: TracerProvider) -> None:
-    """It would wait for half a minute where the collector does not answer."""
+    """Shut down in a thread: without a collector that answers, it would take half a minute."""
     thread = Thread(target=provider.shutdown, daemon=True)
     thread.start()
     await asyncio.to_thread(thread.join, FLUSH_TIMEOUT)

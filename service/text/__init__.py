@@ -1,1 +1,1 @@
-"""Texts of people: which are visible, and how they stand inside a sentence."""
+"""Texts that people enter: whether they are visible, and how to show them inside a sentence."""

@@ -1,8 +1,8 @@
-"""Text of people inside sentences of ours: nothing in it may turn the words around it.
+"""Puts texts of people into our sentences, so that they cannot change the words around them.
 
 Unicode has characters that change the direction of the text after them (UAX #9). A title with
-U+202E would turn the rest of our sentence as well. `isolated` is for plain text, such as the
-subject of a mail. Pages use `service.web.pages.bdi`, and terminals and logs `escaped`.
+U+202E would reverse the rest of our sentence as well. `isolated` is for plain text, such as the
+subject of a mail. Pages use `service.web.pages.bdi`; terminals and logs use `escaped`.
 """
 
 import re
@@ -12,16 +12,16 @@ _END_OF_EMBEDDING = "\u202c"
 _ISOLATES = "\u2066\u2067\u2068"  # LRI, RLI, FSI, each ended by PDI
 _END_OF_ISOLATE = "\u2069"
 _FIRST_STRONG_ISOLATE = _ISOLATES[2]
-# Each of these ends a paragraph, and with it every isolate that is open.
+# Each of these characters ends a paragraph, and thereby every open isolate.
 _PARAGRAPH_ENDS = "\n\r\x1c\x1d\x1e\x85\u2029"
 _CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069\n\r\x1c-\x1e\x85\u2029]")
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
 def isolated(text: str) -> str:
-    """The text between U+2068 and U+2069, for a sentence in plain text.
+    """Return the text between U+2068 and U+2069, for a sentence in plain text.
 
-    A printable text of ASCII is returned as it is: it turns no English words.
+    Printable ASCII is returned unchanged: it cannot change the direction of English words.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -29,14 +29,14 @@ def isolated(text: str) -> str:
 
 
 def balanced(text: str) -> str:
-    """The text with an end for each change of direction, and without ends that end nothing.
+    """Return the text with an end for each change of direction, and without surplus ends.
 
-    The ends of paragraphs become spaces. Most texts are returned as they are.
+    The ends of paragraphs become spaces. Most texts are returned unchanged.
     """
     if _CONTROLS.search(text) is None:
         return text
     kept: list[str] = []
-    ends: list[str] = []  # of what is open, the innermost last
+    ends: list[str] = []  # the ends that are missing so far, the innermost last
     for character in text:
         if character in _EMBEDDINGS:
             ends.append(_END_OF_EMBEDDING)
@@ -58,9 +58,10 @@ def balanced(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""The text for a terminal or a log: what is not printable is written as \x1b or \u202e.
+    r"""Return the text for a terminal or a log; other than printable characters become escapes.
 
-    That is every control character, line breaks too, and every format character.
+    The escapes are those of Python, such as \x1b and \u202e. Control characters, line breaks and
+    format characters are not printable.
     """
     return _NOT_PRINTABLE.sub(_escape, text)
 

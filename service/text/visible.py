@@ -1,17 +1,17 @@
-"""Whether a text shows anything: what a title, an author or a name must do. Knows no other module.
+"""Checks that a text is visible, as titles, authors and names must be. Imports no other module.
 
-A text of characters that show nothing looks empty in every list, and a link of it cannot be
+A text of invisible characters looks empty in every list, and a link with this text cannot be
 clicked.
 """
 
 import unicodedata
 
-# Of these Unicode categories nothing is visible by itself: controls, formats, surrogates, marks,
-# which need a letter before them, and spaces. Private and unassigned characters are not among
-# them: fonts show them, at least as a box, and an older Python takes newer emoji for unassigned.
+# Characters of these Unicode categories are invisible: controls, formats, surrogates, spaces, and
+# marks, which need a letter before them. Private and unassigned characters count as visible: fonts
+# show at least a box, and for an older Python newer emoji are unassigned.
 _BLANK_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"))
-# Letters and symbols that have no ink, and code points that Unicode keeps free for ones that are
-# to be ignored (Default_Ignorable_Code_Point).
+# Letters and symbols without ink, and code points that Unicode reserves for future invisible
+# characters (Default_Ignorable_Code_Point).
 _BLANK_RANGES = (
     (0x115F, 0x1160),  # Hangul fillers
     (0x2065, 0x2065),
@@ -27,9 +27,10 @@ _BLANK = frozenset(
     chr(number) for first, last in _BLANK_RANGES for number in range(first, last + 1)
 )
 
-# The same as a regular expression of any dialect, as far as one can say it: characters beyond
-# U+FFFF have no spelling that all dialects share, and of the marks only whole blocks are named.
-# A fixed text: an API's description must not depend on the Unicode tables of this Python.
+# An approximation of `is_visible` as a regular expression for every dialect. Characters above
+# U+FFFF are missing, because the dialects do not share a notation for them, and marks are listed
+# by blocks. The text is fixed, because the API's description must not depend on the Unicode tables
+# of this Python.
 _BLANK_CLASS = (
     r"\u0000-\u0020\u007f-\u00a0\u00ad\u0300-\u036f\u061c\u115f\u1160\u1680\u17b4\u17b5"
     r"\u180b-\u180f\u1dc0-\u1dff\u2000-\u200f\u2028-\u202f\u205f-\u206f\u20d0-\u20f0\u2800"
@@ -39,13 +40,13 @@ PATTERN = rf"^[^\u0000]*[^{_BLANK_CLASS}][^\u0000]*$"
 
 
 def is_visible(text: str) -> bool:
-    """Whether at least one character shows something. Takes no longer than the text is long."""
-    # Most texts begin with a letter of ASCII, and a list asks for each of its cells.
+    """Return whether at least one character is visible. The time is linear in the length."""
+    # Fast for a first character of ASCII, as most texts have: a list checks each of its cells.
     return "!" <= text[:1] <= "~" or any(map(_shows, text))
 
 
 def visible_or(text: str, stand_in: str) -> str:
-    """The text, or another in its place where it shows nothing: for rows of earlier releases."""
+    """Return the text, or `stand_in` if it is invisible, as a row of an earlier release may be."""
     return text if is_visible(text) else stand_in
 
 

@@ -131,7 +131,7 @@ def test_restore_and_verify_a_difference(
     done = run("restore", str(file), "--verify", "--replace", "--yes")
     assert done.exit_code == 1
     assert "different: books: 9 rows in the dump, 9 stored" in done.stdout
-    assert done.stderr == "Error: what is stored differs from the dump\n"
+    assert done.stderr == "Error: the data in the database differs from the dump\n"
 
 
 def test_verify_never_compares_only(
@@ -162,7 +162,7 @@ def test_compare_difference(
     changed = asyncio.run(stored(settings))
     done = run("compare", str(file))
     assert done.exit_code == 1
-    assert done.stderr == "Error: what is stored differs from the dump\n"
+    assert done.stderr == "Error: the data in the database differs from the dump\n"
     [found] = [line for line in done.stdout.splitlines() if line.startswith("different")]
     assert found.startswith(line)
     assert asyncio.run(stored(settings)) == changed
@@ -192,7 +192,7 @@ def test_damaged(
     file.write_bytes(file.read_bytes()[:-20])
     done = run(*command, str(file))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == "Error: the packed file is truncated: its end is missing\n"
+    assert done.stderr == "Error: the compressed file is truncated: its end is missing\n"
     assert asyncio.run(stored(settings)) == before
 
 

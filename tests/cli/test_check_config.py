@@ -72,17 +72,17 @@ def test_development(run: Run, migrated_sqlite: Path) -> None:
         (
             {"CLIENT_IP_HEADER": "X-Real-IP", "TRUSTED_PROXY_HOPS": "0"},
             "notice",
-            "CLIENT_IP_HEADER: X-Real-IP is believed",
+            "CLIENT_IP_HEADER: X-Real-IP is trusted",
         ),
         (
             {"CLIENT_IP_HEADER": "CF-Connecting-IP", "TRUSTED_PROXY_HOPS": "0"},
             "notice",
-            "CLIENT_IP_HEADER: CF-Connecting-IP is believed",
+            "CLIENT_IP_HEADER: CF-Connecting-IP is trusted",
         ),
         (
             {"CLIENT_IP_HEADER": "X-Forwarded-For", "TRUSTED_PROXY_HOPS": "0"},
             "warning",
-            "CLIENT_IP_HEADER: any client can begin the list",
+            "CLIENT_IP_HEADER: any client can send the first addresses",
         ),
         ({"ALLOWED_HOSTS": "b.example.net"}, "notice", "ALLOWED_HOSTS: b.example.net too"),
         ({"PUBLIC_URL": "https://localhost:8443"}, "warning", "PUBLIC_URL: links in mail lead to"),
@@ -154,7 +154,7 @@ def test_schema(run: Run, migrated_sqlite: Path, tmp_path: Path, revision: str |
     [
         ("postgresql://u:hunter2@db.example.org/d", "warning", "sslmode=prefer may send"),
         ("postgresql://u:hunter2@1.1.1.1/d?sslmode=disable", "warning", "sslmode=disable may send"),
-        ("postgresql://u:hunter2@db.example.org/d?sslmode=require", "notice", "takes anybody for"),
+        ("postgresql://u:hunter2@db.example.org/d?sslmode=require", "notice", "does not verify"),
         ("postgresql://u:hunter2@db.example.org/d?sslrootcert=system", None, ""),
         ("postgresql://u:hunter2@dpg-abc-a/d", None, ""),
         ("postgresql://u:hunter2@db.railway.internal/d", None, ""),
@@ -332,7 +332,7 @@ def test_rights_are_not_tried_under_a_lock(run: Run, migrated_postgresql: str) -
         other.exec_driver_sql("LOCK TABLE books")
         done = run("check-config")
     assert (done.exit_code, levels(done.stdout)) == (0, ["notice", "ok"])
-    assert "its rights were not tried: canceling statement due to lock timeout" in done.stdout
+    assert "its rights were not checked: canceling statement due to lock timeout" in done.stdout
 
 
 def test_settings_of_the_connection(run: Run, migrated_postgresql: str) -> None:

@@ -137,7 +137,7 @@ def _held(database: Database) -> Iterator[None]:
 
 
 async def test_another_migration_at_work_for_long(database: Database) -> None:
-    with _held(database), pytest.raises(SchemaError, match=r"at work for 0\.3 seconds"):
+    with _held(database), pytest.raises(SchemaError, match=r"running for 0\.3 seconds"):
         await asyncio.wait_for(upgrade(database.settings, lock_wait=0.3), 30)
     assert database.tables() == set()
 

@@ -101,7 +101,7 @@ def test_at_head(loaded: Database, caplog: pytest.LogCaptureFixture) -> None:
     loaded.run(*BEHIND["sqlite" if loaded.is_sqlite else "postgresql"])
     caplog.set_level(logging.WARNING, logger="service")
     asyncio.run(upgrade(loaded.settings))
-    assert "there are rows up to 11: set to go on after them" in caplog.text
+    assert "there are rows up to 11: set to continue after them" in caplog.text
     caplog.clear()
     asyncio.run(upgrade(loaded.settings))
     assert caplog.text == ""
@@ -207,7 +207,7 @@ def test_locked_at_head(
     with on_postgresql.connect() as other:
         other.exec_driver_sql("LOCK TABLE books")
         asyncio.run(upgrade(on_postgresql.settings))
-    assert "the generators of ids were not looked at: canceling statement due to" in caplog.text
+    assert "the generators of ids were not checked: canceling statement due to" in caplog.text
 
 
 def test_role_that_may_read_nothing(on_postgresql: Database) -> None:

@@ -14,8 +14,8 @@ BOTH = {
     "ALTER TABLE books ADD COLUMN isbn varchar": "books.isbn is unknown",
     "ALTER TABLE books RENAME COLUMN rating TO stars": "books.rating is missing; books.stars is",
     "DROP TABLE books": "it has users, but no books",
-    "CREATE TABLE sessions (id integer)": "a table that is not ours .*: sessions",
-    "CREATE VIEW rate_limits AS SELECT 1 AS id": "a table that is not ours .*: rate_limits",
+    "CREATE TABLE sessions (id integer)": "a table of another application .*: sessions",
+    "CREATE VIEW rate_limits AS SELECT 1 AS id": "a table of another application .*: rate_limits",
     "CREATE VIEW readers AS SELECT email FROM users": "depends on it: readers",
     "CREATE UNIQUE INDEX one_title ON books (title)": r"unknown unique index \(one_title\)",
     "CREATE TABLE alembic_version (version_num varchar(32))": "alembic_version is empty",
@@ -30,16 +30,16 @@ POSTGRESQL = {
     "ALTER TABLE books ALTER title SET DEFAULT ''": "books.title has the wrong default",
     "ALTER TABLE users ALTER id DROP DEFAULT": "users.id has the wrong default",
     "ALTER TABLE users DROP CONSTRAINT users_email_key": r"users has no key \(email\)",
-    "ALTER TABLE users RENAME CONSTRAINT users_email_key TO mine": "by the name of mine",
+    "ALTER TABLE users RENAME CONSTRAINT users_email_key TO mine": "the unexpected name mine",
     "ALTER TABLE books DROP CONSTRAINT books_user_id_fkey": r"books has no fkey \(user_id\)",
     "ALTER TABLE books ADD CHECK (rating < 100)": "books has an unknown check",
-    "CREATE MATERIALIZED VIEW sessions AS SELECT 1 AS id": "a table that is not ours",
+    "CREATE MATERIALIZED VIEW sessions AS SELECT 1 AS id": "a table of another application",
     "ALTER TABLE users ALTER password_hashed TYPE text;"
     "UPDATE users SET password_hashed = repeat('x', 256) WHERE id < 3": "2 accounts have",
 }
 SQLITE = {
     "CREATE TRIGGER t AFTER DELETE ON users BEGIN SELECT 1; END": "depends on it: t",
-    'CREATE TABLE "Sessions" (id integer)': "a table that is not ours",
+    'CREATE TABLE "Sessions" (id integer)': "a table of another application",
 }
 
 

@@ -263,7 +263,7 @@ async def test_exporter_not_installed(settings: Settings, reason: str, output: i
     assert answer.status == 200
     [line] = output.getvalue().splitlines()
     assert line.startswith("WARNING ")
-    assert f"traces are asked for and cannot be had: {reason}" in line
+    assert f"traces are switched on, but cannot start: {reason}" in line
 
 
 @on_sqlite
@@ -276,7 +276,7 @@ async def test_wrong_variable(
     [answer] = await traced(settings, "/livez")
     assert answer.status == 200
     [line] = output.getvalue().splitlines()
-    assert "traces cannot be had: max_queue_size" in line
+    assert "traces cannot start: max_queue_size" in line
     assert "opensesame" not in line
 
 

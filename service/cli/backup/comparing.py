@@ -1,4 +1,4 @@
-"""Says whether a dump is whole, and whether a database holds the same; changes neither."""
+"""Checks that a dump is undamaged, and compares it with a database; changes neither."""
 
 import hashlib
 from contextlib import aclosing
@@ -13,7 +13,7 @@ from service.config import Settings
 
 
 def read_contents(stream: BinaryIO, progress: Progress) -> tuple[Header, Contents]:
-    """The header and the tables of a dump. Raises BackupError unless it is whole."""
+    """Return the header and the tables of a dump. Raises BackupError if it is damaged."""
     reader = Reader(stream)
     for _ in reader.rows(progress):
         pass
@@ -21,10 +21,10 @@ def read_contents(stream: BinaryIO, progress: Progress) -> tuple[Header, Content
 
 
 async def stored_contents(settings: Settings, header: Header, progress: Progress) -> Contents:
-    """What the database holds, to be compared with a dump of this header.
+    """Return the contents of the database, for comparison with a dump that has this header.
 
-    Raises BackupError where a dump of another schema revision cannot be compared, SchemaError
-    for a database that is away or not at head.
+    Raises BackupError if the dump has another schema revision, and SchemaError for a database that
+    cannot be reached or is not at head.
     """
     require_fitting(header)
     contents = {}

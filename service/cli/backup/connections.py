@@ -1,4 +1,4 @@
-"""The one transaction that a dump is read in, and the one that a restore is written in."""
+"""The transactions that read a dump and write a restore."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +14,10 @@ from service.config import Settings
 
 @asynccontextmanager
 async def snapshot(settings: Settings) -> AsyncIterator[AsyncConnection]:
-    """A connection that sees one moment's data, and cannot write; nobody waits for it.
+    """Lend a connection in a transaction that reads the data of one moment and cannot write.
 
-    Raises SchemaError where the database is away or not at head. A migration that would change
-    a table waits until the end.
+    Readers and writers do not wait for it. A migration that changes a table does. Raises
+    SchemaError if the database cannot be reached or is not at head.
     """
     options: dict[str, Any] = {"reading": True}
     if not settings.database.is_sqlite:
@@ -25,7 +25,7 @@ async def snapshot(settings: Settings) -> AsyncIterator[AsyncConnection]:
     async with connect_at_head(settings) as connection:
         await connection.execution_options(**options)
         async with connection.begin():
-            # Before the first SELECT, which is what the moment is that of.
+            # Lock before the first SELECT: that statement takes the snapshot.
             await _lock(connection, "ACCESS SHARE")
             await require_head(connection)
             yield connection
@@ -33,9 +33,10 @@ async def snapshot(settings: Settings) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def rewriting(settings: Settings) -> AsyncIterator[AsyncConnection]:
-    """A connection that alone may write, in one transaction: all of it is kept, or nothing.
+    """Lend a connection in a transaction that keeps other writers out.
 
-    Raises SchemaError where the database is away, in use or not at head.
+    It is committed at the end of the block, or rolled back after an error. Raises SchemaError if
+    the database cannot be reached, is in use or is not at head.
     """
     async with connect_at_head(settings) as connection, connection.begin():
         await _lock(connection, "SHARE ROW EXCLUSIVE")
@@ -44,7 +45,7 @@ async def rewriting(settings: Settings) -> AsyncIterator[AsyncConnection]:
 
 
 async def _lock(connection: AsyncConnection, mode: str) -> None:
-    """PostgreSQL's; on SQLite the transaction itself is one."""
+    """Lock all tables of a dump on PostgreSQL. On SQLite the transaction itself is the lock."""
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.format_table
         names = ", ".join(quote(stored.table) for stored in stored_tables())

@@ -1,4 +1,4 @@
-"""Files of dumps: written beside the old one and put in its place whole, read packed or not."""
+"""Files of dumps: replaced only by a complete file; read with or without gzip's compression."""
 
 import gzip
 import os
@@ -14,25 +14,25 @@ from typing import Any, BinaryIO, cast
 from service.cli.backup.format import BackupError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_LEVEL = 6  # 9 takes three times as long for a hundredth less
+_GZIP_LEVEL = 6  # level 9 takes three times as long for a file that is one percent smaller
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file, for its owner's eyes only, that takes the path's place when the block ends.
+    """Lend a new file that replaces `path` at the end of the block; only its owner can read it.
 
-    An error, or the end of the process, leaves the old file as it was. Packs where the name ends
-    in .gz. Raises BackupError for a place that cannot be written to.
+    After an error or a kill, the old file is unchanged. The data is compressed with gzip if the
+    name ends in .gz. Raises BackupError if the file cannot be written.
     """
-    target = Path(os.path.realpath(path))  # the file that a link leads to, not the link
+    target = Path(os.path.realpath(path))  # replaces the target of a link, not the link
     with _explained(f"cannot write {path}"):
-        # /dev/null, say, must not become a file.
+        # A device such as /dev/null must not be replaced by a file.
         if target.exists() and not target.is_file():
             raise BackupError(f"{path} is not a file; - stands for standard output")
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            # Closing tries again to write what did not fit on the disk: that fails in here too.
+            # Closing writes buffered data again after a full disk: that error is explained too.
             with os.fdopen(descriptor, "wb") as file:
                 with _packed(file, packing=path.name.endswith(".gz")) as stream:
                     yield stream
@@ -45,14 +45,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write(stream: BinaryIO, data: bytes) -> None:
-    """Raises BackupError, which is not taken for an error of the database's."""
+    """Write the data. Raises BackupError; an OSError would look like an error of the database."""
     with _explained("cannot write"):
         stream.write(data)
 
 
 @contextmanager
 def opened(name: str) -> Iterator[BinaryIO]:
-    """A dump to read, unpacked if need be; - is standard input. Raises BackupError."""
+    """Lend a dump for reading, decompressed if needed; - is standard input. Raises BackupError."""
     with ExitStack() as stack:
         if name == "-":
             file = sys.stdin.buffer
@@ -64,7 +64,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """The same, or what is packed in it, whatever its name is. Raises BackupError."""
+    """Lend the stream, or its decompressed data if it begins like gzip. Raises BackupError."""
     reader = BufferedReader(cast(Any, stream))
     try:
         with reading():
@@ -72,18 +72,18 @@ def _unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:
         packed = start == _GZIP_MAGIC
         yield cast(BinaryIO, gzip.GzipFile(fileobj=reader, mode="rb") if packed else reader)
     finally:
-        reader.detach()  # it would close what others may still want to read
+        reader.detach()  # otherwise the reader would close the stream, which may be standard input
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """What is wrong with the file becomes a BackupError."""
+    """Turn errors of reading a file into BackupError."""
     try:
         yield
     except EOFError:
-        raise BackupError("the packed file is truncated: its end is missing") from None
+        raise BackupError("the compressed file is truncated: its end is missing") from None
     except (gzip.BadGzipFile, zlib.error):
-        raise BackupError("the packed file is damaged") from None
+        raise BackupError("the compressed file is damaged") from None
     except OSError as error:
         raise BackupError(f"cannot read: {error.strerror or error}") from error
 
@@ -91,7 +91,7 @@ def reading() -> Iterator[None]:
 @contextmanager
 def _packed(file: BinaryIO, *, packing: bool) -> Iterator[BinaryIO]:
     if packing:
-        # Without a name: it would be the temporary one.
+        # No name in gzip's header: it would be the temporary one.
         with gzip.GzipFile("", "wb", _GZIP_LEVEL, file) as stream:
             yield cast(BinaryIO, stream)
     else:
@@ -107,7 +107,7 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename is on the disk when its folder is."""
+    """Write the folder to the disk: only then is a rename in it safe."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The lines of a dump that are no rows, and what is wrong with a dump."""
+"""The format of a dump: its lines, their encoding, and the error of a dump."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,21 +6,21 @@ from datetime import datetime
 import msgspec
 
 FORMAT = 1
-# Bytes. No row of this service's own making has a thousandth of it; a file that is not ours at
-# all, and has no line breaks, is not to fill the memory.
+# Bytes. The rows of this service are more than a thousand times shorter. A file that is not a dump
+# and has no line breaks must not fill the memory.
 LINE_LIMIT = 64 * 1024 * 1024
 TRAILER_START = b'{"end":'
-PROGRESS_ROWS = 10_000  # after so many rows of a table, progress is told
+PROGRESS_ROWS = 10_000  # rows of a table between two reports of progress
 
-Progress = Callable[[str, int], None]  # what is told: the table, and its rows so far
+Progress = Callable[[str, int], None]  # gets the table, and the number of its rows so far
 
 
 class BackupError(Exception):
-    """A dump cannot be written, read or restored; the text is one line that tells why."""
+    """A dump cannot be written, read or restored. The text is one line with the reason."""
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line of a dump; unknown fields are for later releases."""
+    """The first line of a dump. Later releases may add fields, so unknown ones are ignored."""
 
     readlog_backup: int
     revision: str
@@ -31,25 +31,25 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """Rows of each table, and the hash of every byte before this line."""
+    """The number of rows of each table, and the hash of all bytes before this line."""
 
     rows: dict[str, int]
     sha256: str
 
 
 class Trailer(msgspec.Struct, frozen=True):
-    """The last line."""
+    """The last line of a dump."""
 
     end: End
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of a table; what it must hold is for the table to say."""
+    """The line of one row. `StoredTable.decode` checks the values."""
 
     table: str
     row: msgspec.Raw
 
 
 def encode_line(value: object) -> bytes:
-    """One line, in the one spelling that each value has."""
+    """Return one line of JSON; equal values always give equal bytes."""
     return msgspec.json.encode(value) + b"\n"

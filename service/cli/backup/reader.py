@@ -1,4 +1,4 @@
-"""Reads a dump line by line, of this release or another, and holds it to what its end says."""
+"""Reads a dump of any release line by line, and compares it with the counts and hash at its end."""
 
 import hashlib
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _TRAILER = msgspec.json.Decoder(Trailer)
 
 
 class Row(NamedTuple):
-    """A row as it stands in the dump; `number` is its line's, from 1."""
+    """A row of a dump. `number` is the number of its line, from 1."""
 
     number: int
     table: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a table holds, in short: the same where every row is."""
+    """A summary of a table: equal for tables with the same rows."""
 
     rows: int
     sha256: str
@@ -48,10 +48,10 @@ Contents = dict[str, Content]
 
 
 class Reader:
-    """A dump: its header at once, then its rows, once."""
+    """Reads the header of a dump at once, and its rows later; the rows can be read once."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Raises BackupError for what does not begin as a dump does."""
+        """Read the header. Raises BackupError for another file, or another format of dumps."""
         self._stream = stream
         self._digest = hashlib.sha256()
         self._number = 0
@@ -69,9 +69,9 @@ class Reader:
         self._digests = {table: hashlib.sha256() for table in self.header.tables}
 
     def rows(self, progress: Progress) -> Iterator[Row]:
-        """Every row. A dump is whole only if the last one is reached.
+        """Yield every row. Only after the last row is it known that the dump is undamaged.
 
-        Raises BackupError where it is damaged or truncated, at the latest after the last row.
+        Raises BackupError if the dump is damaged or truncated, at the latest after the last row.
         """
         left = list(self.header.tables)
         while not (line := self._next()).startswith(TRAILER_START):
@@ -90,7 +90,7 @@ class Reader:
 
     @property
     def contents(self) -> Contents:
-        """What the rows that were read come to, table by table."""
+        """The summary of the rows that were read, for each table."""
         return {
             table: Content(self._counts[table], digest.hexdigest())
             for table, digest in self._digests.items()
@@ -100,13 +100,15 @@ class Reader:
         said = self._decoded(_TRAILER, line).end
         found = End(self._counts, self._digest.hexdigest())
         if said.rows != found.rows:
-            raise BackupError("the dump is damaged: its rows are not as many as its end says")
-        # The whole line: no byte of it may differ either.
+            raise BackupError("the dump is damaged: its number of rows differs from its last line")
+        # Compare the whole line, so that a change of any byte in it is found as well.
         if line != encode_line(Trailer(found)):
-            raise BackupError("the dump is damaged: its end, with the SHA-256, does not fit it")
+            raise BackupError(
+                "the dump is damaged: its last line, with the SHA-256, does not match it"
+            )
         with reading():
             if self._stream.read(1):
-                raise BackupError("the dump is damaged: there is more after its end")
+                raise BackupError("the dump is damaged: there is more after its last line")
 
     def _next(self) -> bytes:
         self._number += 1
@@ -122,7 +124,7 @@ class Reader:
         try:
             return decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise self._damaged("it is not what it should be") from None
+            raise self._damaged("it has the wrong form") from None
 
     def _damaged(self, why: str) -> BackupError:
         return BackupError(f"the dump is damaged in line {self._number}: {why}")

@@ -1,4 +1,4 @@
-"""Puts a dump into a database, all of it or nothing."""
+"""Restores a dump into a database, all of it or nothing."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -24,11 +24,12 @@ _BROKEN_REFERENCES = text("PRAGMA foreign_key_check")
 async def restore(
     settings: Settings, stream: BinaryIO, progress: Progress, *, replace: bool
 ) -> tuple[Header, Contents]:
-    """Fill the database from a dump; returns its header, and what each table holds.
+    """Fill the database from a dump; return the dump's header and the summary of each table.
 
-    Raises SchemaError for a database that is away, in use or not at head, and BackupError for a
-    dump that is damaged or of another revision, for a database that holds data unless `replace`
-    deletes it, and for rows that the database refuses. Nothing is changed then.
+    With `replace`, existing data is deleted first. Raises SchemaError for a database that cannot be
+    reached, is in use or is not at head. Raises BackupError for a dump that is damaged or of
+    another revision, for a database that is not empty, and for rows that the database refuses.
+    After an error the database is unchanged.
     """
     reader = Reader(stream)
     require_fitting(reader.header)
@@ -43,7 +44,7 @@ async def restore(
 
 
 def require_fitting(header: Header) -> None:
-    """Raises BackupError for a dump of another schema than this release's."""
+    """Raise BackupError for a dump with another schema than this release's."""
     if header.revision != migrations.head():
         raise BackupError(
             f"the dump was made at schema revision {header.revision}, and this release has"
@@ -63,7 +64,7 @@ async def _require_empty(connection: AsyncConnection) -> None:
 
 
 async def _delete_all(connection: AsyncConnection) -> None:
-    """What is not dumped too: it may refer to what goes, and nothing is lost with it."""
+    """Delete all rows, also of tables that are not dumped: these may refer to deleted rows."""
     for table in reversed(Base.metadata.sorted_tables):
         await connection.execute(delete(table))
 
@@ -98,9 +99,9 @@ def _decode(stored: StoredTable, row: Row, *, sqlite: bool) -> dict[str, Any]:
 
 
 async def _finish(connection: AsyncConnection) -> None:
-    # Not held row by row on this connection, but looked at for all rows together.
+    # This connection does not enforce foreign keys on SQLite, so they are checked at the end.
     on_sqlite = connection.dialect.name == "sqlite"
     if on_sqlite and (broken := (await connection.execute(_BROKEN_REFERENCES)).first()):
         raise BackupError(f"a row of {broken[0]} refers to one of {broken[2]} that is missing")
-    # None is lowered: this is not undone with the transaction, and ids are given once.
+    # Generators are only raised: a rollback does not undo that, and no id may be given twice.
     await connection.run_sync(raise_behind, tuple(stored.name for stored in stored_tables()))

@@ -1,4 +1,4 @@
-"""Which tables are data, how their rows are read, and how a row becomes a line and comes back."""
+"""The tables of a dump: reads their rows, encodes a row as a line and decodes it again."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.cli.backup.format import LINE_LIMIT, PROGRESS_ROWS, BackupError, Progress, encode_line
 from service.models import Base
 
-# Every other table is dumped, those of later releases too.
+# Tables that are not dumped, with the reason. All other tables of the models are dumped.
 EXCLUDED = {
     "idempotency_keys": "answers of the last day, for requests that are repeated",
-    "rate_limits": "counts of the last minutes: without a row, somebody may try a little more",
+    "rate_limits": "counts of the last minutes: without them, people may try a little more",
 }
 BATCH = 500  # rows in memory at once
 
-# SQLite's columns take values of any type, and legacy_books keeps what the Flask application let
-# in: a rating of 4.5, say. A dump has such a value as it is.
+# SQLite's columns accept values of any type, and legacy_books contains such values of the Flask
+# application: a rating of 4.5, for example. A dump keeps them unchanged.
 _KINDS: dict[type, tuple[type, ...]] = {
     int: (int, float, str),
     str: (str, int, float),
@@ -35,14 +35,14 @@ _KINDS: dict[type, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table of the models, as a part of a dump."""
+    """A table of the models that is part of a dump."""
 
     table: Table
 
     @property
     def name(self) -> str:
         """The table's name in the database and in the dump."""
-        return str(self.table.name)  # a plain one: SQLAlchemy has a kind of its own
+        return str(self.table.name)  # a plain str: SQLAlchemy's own class is a subclass
 
     @cached_property
     def columns(self) -> list[str]:
@@ -50,7 +50,7 @@ class StoredTable:
         return [str(column.name) for column in self.table.columns]
 
     async def lines(self, connection: AsyncConnection, progress: Progress) -> AsyncGenerator[bytes]:
-        """Every row as a line, by the primary key; never more than some hundred in memory.
+        """Yield every row as a line, in the order of the primary key; BATCH rows are in memory.
 
         Raises BackupError for a value that a dump cannot keep.
         """
@@ -65,7 +65,7 @@ class StoredTable:
                     progress(self.name, count)
 
     def encode(self, row: Sequence[Any]) -> bytes:
-        """The line of a row. Raises BackupError for a value that would not come back the same."""
+        """Return the line of a row. Raises BackupError for a value that JSON would change."""
         values = dict(zip(self.columns, row, strict=True))
         for column, value in values.items():
             if value is not None and not _is_faithful(value, self._kinds[column]):
@@ -81,9 +81,9 @@ class StoredTable:
         return line
 
     def decode(self, row: msgspec.Raw, *, sqlite: bool) -> dict[str, Any]:
-        """The values of a row, for the database to take.
+        """Return the values of a row, for the database.
 
-        Raises BackupError for values of another type than the column's.
+        Raises BackupError for values whose type does not fit the column.
         """
         try:
             values = msgspec.structs.asdict(self._decoder(sqlite=sqlite).decode(row))
@@ -93,7 +93,7 @@ class StoredTable:
             self._refuse_nul(values)
         return values
 
-    @cache  # noqa: B019 - as many tables as there are, each for the life of the process
+    @cache  # noqa: B019 - there are few tables, and each lives as long as the process
     def _decoder(self, *, sqlite: bool) -> Any:
         fields = []
         for column in self.table.columns:
@@ -124,13 +124,13 @@ class StoredTable:
 
 @cache
 def stored_tables() -> tuple[StoredTable, ...]:
-    """The tables of a dump: each one after those that it refers to."""
+    """Return the tables of a dump. Each comes after the tables that it refers to."""
     tables = Base.metadata.sorted_tables
     return tuple(StoredTable(table) for table in tables if table.name not in EXCLUDED)
 
 
 def python_type(column: Column[Any]) -> type:
-    """What Python has in a column's place."""
+    """Return the Python type of a column's values."""
     kind = column.type
     if isinstance(kind, TypeDecorator):
         kind = kind.impl_instance
@@ -138,7 +138,7 @@ def python_type(column: Column[Any]) -> type:
 
 
 def _sortable(column: Column[Any], connection: AsyncConnection) -> Any:
-    """PostgreSQL sorts texts by the rules of a language, unless it is told to sort as SQLite."""
+    """Return the column for ORDER BY. PostgreSQL gets a collation that sorts as SQLite does."""
     if connection.dialect.name == "postgresql" and isinstance(column.type, String):
         return column.collate("C")
     return column

@@ -1,4 +1,4 @@
-"""Writes a dump: one pass over one snapshot, a few hundred rows in memory."""
+"""Writes a dump in one pass over one snapshot, with a few hundred rows in memory."""
 
 import hashlib
 from contextlib import aclosing
@@ -15,10 +15,10 @@ from service.models import utc_now
 
 
 async def back_up(settings: Settings, stream: BinaryIO, progress: Progress) -> dict[str, int]:
-    """Write all data as it is at one moment; returns the number of rows of each table.
+    """Write the data of one moment; return the number of rows of each table.
 
-    Raises SchemaError for a database that is away or not at head, BackupError for a stream that
-    takes no more, or a value that a dump cannot keep.
+    Raises SchemaError for a database that cannot be reached or is not at head. Raises BackupError
+    if the stream cannot be written, or for a value that a dump cannot keep.
     """
     output = _Hashed(stream)
     counts: dict[str, int] = {}
@@ -46,7 +46,7 @@ def _header(settings: Settings) -> Header:
 
 
 class _Hashed:
-    """A stream, and the SHA-256 of what went there."""
+    """A stream, and the SHA-256 of the bytes that were written to it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

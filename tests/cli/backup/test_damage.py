@@ -16,7 +16,7 @@ from service.cli.backup.format import BackupError
 from service.config import Settings
 from tests.cli.backup.databases import dump, fill, ignore, load, some_of_everything, stored
 
-TRUNCATED = r"the (dump|packed file) is truncated"
+TRUNCATED = r"the (dump|compressed file) is truncated"
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_lines_removed_doubled_exchanged(data: bytes) -> None:
 
 @pytest.mark.parametrize("more", [b"\n", b"x", b'{"table":"users"}\n'])
 def test_something_after_the_end(data: bytes, more: bytes) -> None:
-    with pytest.raises(BackupError, match="there is more after its end"):
+    with pytest.raises(BackupError, match="there is more after its last line"):
         read(data + more)
     with pytest.raises(BackupError):
         read(gzip.compress(data) + more)
@@ -167,7 +167,7 @@ DAMAGES = {
     "truncated in the end": (cut(b'{"end"', 40), "truncated"),
     "without the last line break": (lambda data: data[:-1], "truncated"),
     "altered title": (lambda data: data.replace(b"Zauber", b"Sauber"), "SHA-256"),
-    "altered count": (lambda data: data.replace(b'"users":2', b'"users":3'), "as many"),
+    "altered count": (lambda data: data.replace(b'"users":2', b'"users":3'), "number of rows"),
     "altered end": (lambda data: data.replace(b'{"end":{', b'{"end": {'), "SHA-256"),
     "unknown table": (forged('"table":"books"', '"table":"rate_limits"'), "out of order"),
     "unknown column": (forged('"reason"', '"cause"'), "legacy_books: Object"),
