@@ -1,4 +1,4 @@
-"""What the current application holds, with its types: settings, and the password hasher."""
+"""What the current application holds, with its types: settings, hasher, warnings, jobs."""
 
 from quart import Quart, current_app
 
@@ -34,3 +34,11 @@ def get_warnings() -> SeldomWarnings:
     """The current application's warnings that are not logged for each request."""
     warnings: SeldomWarnings = current_app.extensions["warnings"]
     return warnings
+
+
+def wake(job: str) -> None:
+    """Run a job of `server.background.JOBS` now, in this process. Raises KeyError.
+
+    For use after the commit of the rows that the job looks for.
+    """
+    current_app.extensions["jobs"][job].set()

@@ -27,10 +27,11 @@ class Submission(NamedTuple):
     key: Key | None
 
     @classmethod
-    def of(
-        cls, owner: int, texts: Mapping[str, str], content: msgspec.Struct | None = None
-    ) -> "Submission":
-        """The form of this request. `content` is what it makes: with another, it makes another."""
+    def of(cls, owner: int, texts: Mapping[str, str], content: object = None) -> "Submission":
+        """The form of this request. `content` is what it makes: with another, it makes another.
+
+        A struct, the bytes of a file, or whatever else msgspec encodes.
+        """
         text = texts.get(FIELD, "")
         if not is_token(text):
             return cls(None)
