@@ -18,6 +18,7 @@ from service.app import create_app
 from service.config import Settings
 from service.models import Base
 from tests.clocks import Clock, stopped_clock
+from tests.compiled import compiled_once
 from tests.interpreters import report
 from tests.people import Browser, Person, add_person
 from tests.servers import postgresql
@@ -30,6 +31,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lines := report.read():
         terminalreporter.section("interpreters")
         terminalreporter.write_line("\n".join(lines))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> Iterator[None]:
+    with compiled_once():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The settings, the password hasher and the warnings of the current application, with types."""
+"""The settings, the hasher, the warnings and the jobs of the current application, with types."""
 
 from quart import Quart, current_app
 
@@ -34,3 +34,11 @@ def get_warnings() -> SeldomWarnings:
     """Return the current application's log of warnings that must not repeat for each request."""
     warnings: SeldomWarnings = current_app.extensions["warnings"]
     return warnings
+
+
+def wake(job: str) -> None:
+    """Run a job of `server.background.JOBS` now, in this process. Raises KeyError.
+
+    For use after the commit of the rows that the job looks for.
+    """
+    current_app.extensions["jobs"][job].set()

@@ -27,12 +27,11 @@ class Submission(NamedTuple):
     key: Key | None
 
     @classmethod
-    def of(
-        cls, owner: int, texts: Mapping[str, str], content: msgspec.Struct | None = None
-    ) -> "Submission":
+    def of(cls, owner: int, texts: Mapping[str, str], content: object = None) -> "Submission":
         """Return the form of this request.
 
-        `content` is part of the key: the same form with other content adds another row.
+        `content` is part of the key: the same form with other content adds another row. It is a
+        struct, the bytes of a file, or any other value that msgspec encodes.
         """
         text = texts.get(FIELD, "")
         if not is_token(text):

@@ -16,8 +16,8 @@ from service import idempotency
 from service.books import queries, rules
 from service.idempotency import LIFETIME
 from service.models import Book, DatabaseNow, IdempotencyKey
-from service.server import background
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
+from tests.jobs import clean_up
 from tests.people import Person, count, rows
 from tests.statements import run
 
@@ -145,8 +145,7 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
     """For 24 hours the answer is there, whatever housekeeping does; then the key is free."""
     await add(program, "one")
     await age(app, LIFETIME - timedelta(minutes=1))
-    async with app.app_context():
-        await background.clean_up()
+    await clean_up(app)
     assert is_replay(await add(program, "one"))
     await age(app, LIFETIME + timedelta(seconds=1))
     other = A_BOOK | {"title": "Emma"}
@@ -155,8 +154,7 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
     assert is_replay(await add(program, "one", other))
     assert await count(app, Book) == 2
     await age(app, LIFETIME + timedelta(seconds=1))
-    async with app.app_context():
-        await background.clean_up()
+    await clean_up(app)
     assert await count(app, IdempotencyKey) == 0
 
 

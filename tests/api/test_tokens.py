@@ -8,7 +8,6 @@ import pytest
 from quart import Quart, Response
 
 from service.models import AccessToken, RateLimit
-from service.server import background
 from service.tokens.rules import MAX_TOKENS
 from tests.api.programs import (
     BOOKS,
@@ -21,6 +20,7 @@ from tests.api.programs import (
     problem,
     wrong_fields,
 )
+from tests.jobs import clean_up
 from tests.odd_texts import INVISIBLE
 from tests.people import PASSWORD, Person, add_user, count, rows
 
@@ -258,8 +258,7 @@ async def test_expired_are_removed(app: Quart, program: Program, alice: Person) 
     ended = await add_program(app, alice.id)
     await expire(app, ended.token_id)
     await problem(await program.delete(f"{TOKENS}/{ended.token_id}"), 404, "TOKEN_NOT_FOUND")
-    async with app.app_context():
-        await background.clean_up()
+    await clean_up(app)
     assert await rows(app, AccessToken.id) == [(program.token_id,)]
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from service import db
 from service.models import AccessToken, Book, DatabaseEpoch, DatabaseNow, IdempotencyKey, Session
-from service.server import background
 from tests.api.programs import A_BOOK, BOOKS, Program, add_program, at_rest
 from tests.clocks import Clock, machine_ahead
+from tests.jobs import clean_up
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows
 from tests.statements import run_on
 from tests.waiting import eventually
@@ -91,8 +91,7 @@ async def test_housekeeping(app: Quart, second_app: Quart, program: Program) -> 
     await program.post(BOOKS, A_BOOK, Idempotency_Key="one")
     await add_program(app, 1)
     with machine_ahead(1000 * FAR_AHEAD):
-        async with second_app.app_context():
-            await background.clean_up()
+        await clean_up(second_app)
     kept = [await count(app, table) for table in (Session, AccessToken, IdempotencyKey)]
     assert kept == [1, 2, 1]
 

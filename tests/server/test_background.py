@@ -1,31 +1,61 @@
-"""Rows that have expired are removed in batches, each kind by itself, and never without a bound."""
+"""Jobs in the background: when each runs, and that none of them is in the way of another."""
 
 import asyncio
 import io
-import re
-import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 from quart import Quart
-from sqlalchemy import insert
+from sqlalchemy import update
 
 from service import db
 from service.app import create_app
-from service.auth.queries import delete_expired_sessions
 from service.config import Settings
-from service.db.batches import BATCH
-from service.models import AccessToken, IdempotencyKey, RateLimit, Session, utc_now
-from service.server import background
+from service.exceptions import DatabaseUnavailableError
+from service.models import DatabaseNow, Session
+from service.server.background import FIRST, HOUR, JOBS, RETRY, SOON, Every
+from service.web.context import wake
+from tests.jobs import Pauses
 from tests.log_output import under_gunicorn
-from tests.people import add_user, count, execute
-from tests.statements import observed, run, run_on
+from tests.people import Person, add_person, count
+from tests.statements import run, run_on
+from tests.waiting import LONG_ENOUGH, eventually
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-MANY = 3 * BATCH + 7
-TABLES = (Session, AccessToken, RateLimit, IdempotencyKey)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LEAST, MOST = 0.5, 1.5  # of a pause, so that processes that start together part
+OFTEN = 5.0  # seconds
+
+
+class Work:
+    """A job that counts its runs. What they return or raise is told beforehand, else False.
+
+    While it is held, a run goes on.
+    """
+
+    def __init__(self, *outcomes: bool | Exception) -> None:
+        self.outcomes = deque(outcomes)
+        self.begun = 0
+        self.not_held = asyncio.Event()
+        self.not_held.set()
+
+    async def __call__(self) -> bool:
+        self.begun += 1
+        await self.not_held.wait()
+        outcome = self.outcomes.popleft() if self.outcomes else False
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def runs(self, number: int) -> None:
+        """Wait until so many runs have begun."""
+
+        async def has() -> bool:
+            return self.begun >= number
+
+        await eventually(has)
 
 
 @pytest.fixture
@@ -35,186 +65,191 @@ def output() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def app(settings: Settings, output: io.StringIO) -> AsyncIterator[Quart]:
+async def app(settings: Settings, pauses: Pauses) -> AsyncIterator[Quart]:
     app = create_app(settings)
     async with app.test_app():
         yield app
 
 
-async def fill(app: Quart, number: int = MANY) -> None:
-    """So many expired rows of each kind, and one of each that is of use."""
-    user_id = await add_user(app, "alice@example.com")
-    past, soon = utc_now() - timedelta(days=2), utc_now() + timedelta(days=1)
-    keys = [place.to_bytes(32) for place in range(number + 1)]
-    times = [past] * number + [soon]
-    sessions = [
-        {"token_hash": key, "user_id": user_id, "created_at": past, "expires_at": at}
-        for key, at in zip(keys, times, strict=True)
-    ]
-    tokens = [row | {"name": "n", "scopes": "books:read"} for row in sessions]
-    buckets = [
-        {"key": key, "empty_at": time.time() + (-60 if at == past else 3600)}
-        for key, at in zip(keys, times, strict=True)
-    ]
-    answers = [
-        {"key": key, "user_id": user_id, "request": key, "created_at": at, "status": 201}
-        | {"headers": "{}", "body": b"x" * 200}
-        for key, at in zip(keys, times, strict=True)
-    ]
-    for table, rows in zip(TABLES, (sessions, tokens, buckets, answers), strict=True):
-        for start in range(0, len(rows), 200):
-            await run(app, insert(table).values(rows[start : start + 200]))
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Every]:
+    """The jobs of every application that is made after this."""
+    jobs: dict[str, Every] = {}
+    monkeypatch.setattr("service.server.background.JOBS", jobs)
+    return jobs
 
 
-async def counts(app: Quart) -> list[int]:
-    return [await count(app, table) for table in TABLES]
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Quart]:
+    app = create_app(settings)
+    async with asyncio.timeout(LONG_ENOUGH), app.test_app():
+        yield app
 
 
-async def clean_up(app: Quart) -> bool:
-    async with app.app_context():
-        return await background.clean_up()
+def is_about(seconds: float, expected: float) -> bool:
+    return LEAST * expected <= seconds <= MOST * expected
 
 
-async def test_everything_that_expired(app: Quart) -> None:
-    """More than a batch of each kind in one round, and nothing that is of use."""
-    await fill(app)
-    assert await clean_up(app) is False
-    assert await counts(app) == [1, 1, 1, 1]
+async def expired_session(app: Quart) -> Person:
+    person = await add_person(app, "alice@example.com")
+    await run(app, update(Session).values(expires_at=DatabaseNow()))
+    return person
 
 
-async def test_a_round_is_bounded(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left is told, so that the next round comes soon."""
-    monkeypatch.setattr("service.server.background.MOST_BATCHES", 2)
-    await fill(app)
-    assert await clean_up(app) is True
-    assert await counts(app) == [MANY + 1 - 2 * BATCH] * 4
-    assert await clean_up(app) is False
-    assert await counts(app) == [1, 1, 1, 1]
+async def test_schedule_of_deleting(app: Quart, pauses: Pauses) -> None:
+    """Some minutes after the start, when that is over, and once an hour from then on."""
+    await expired_session(app)
+    for job in JOBS:
+        assert is_about(await pauses.begun(job), FIRST)
+    assert await count(app, Session) == 1
+    for job in JOBS:
+        assert is_about(await pauses.next(job), HOUR)
+    assert await count(app, Session) == 0
+    assert is_about(await pauses.next("sessions"), HOUR)
 
 
-async def test_one_that_fails(app: Quart, output: io.StringIO) -> None:
-    """The others are done; the log names the one and why."""
-    await fill(app, 3)
-    kind = app.extensions["settings"].database.is_sqlite
-    await execute(
-        app,
-        "CREATE TRIGGER refuse BEFORE DELETE ON sessions"
-        " BEGIN SELECT RAISE(ABORT, 'not to be deleted'); END"
-        if kind
-        else "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$",
-        *([] if kind else ["CREATE TRIGGER refuse BEFORE DELETE ON sessions"
-                           " FOR EACH ROW EXECUTE FUNCTION refuse()"]),
-    )  # fmt: skip
-    try:
+@on_sqlite
+async def test_frequent_job(settings: Settings, pauses: Pauses, jobs: dict[str, Every]) -> None:
+    """It need not wait for the end of the start, and has an interval of its own."""
+    often, seldom = Work(), Work()
+    jobs |= {"often": Every(OFTEN, often), "seldom": Every(HOUR, seldom)}
+    async with serving(settings):
+        assert is_about(await pauses.begun("often"), OFTEN)
+        assert is_about(await pauses.begun("seldom"), FIRST)
+        for _ in range(3):
+            assert is_about(await pauses.next("often"), OFTEN)
+    assert (often.begun, seldom.begun) == (3, 0)
+
+
+@on_sqlite
+async def test_sooner_where_something_is_left(
+    settings: Settings, pauses: Pauses, jobs: dict[str, Every]
+) -> None:
+    """A run has a bound; what it leaves is not there for another hour."""
+    jobs["work"] = Every(HOUR, Work(True, True, False))
+    async with serving(settings):
+        await pauses.begun("work")
+        for expected in (SOON, SOON, HOUR):
+            assert is_about(await pauses.next("work"), expected)
+
+
+@on_sqlite
+async def test_processes_part(settings: Settings, pauses: Pauses, jobs: dict[str, Every]) -> None:
+    """Several that start at the same moment do not run a job at the same moment."""
+    jobs["work"] = Every(HOUR, Work())
+    for _ in range(6):
+        async with serving(settings):
+            await pauses.begun("work")
+    assert len(set(pauses.taken["work"])) > 1
+
+
+@on_sqlite
+async def test_slow_job_holds_up_no_other(
+    settings: Settings, pauses: Pauses, jobs: dict[str, Every]
+) -> None:
+    slow, other = Work(), Work()
+    slow.not_held.clear()
+    jobs |= {"slow": Every(OFTEN, slow), "other": Every(OFTEN, other)}
+    async with serving(settings):
+        await pauses.begun("slow")
+        pauses.end("slow")
+        await slow.runs(1)
+        for _ in range(3):
+            await pauses.next("other")
+        assert (slow.begun, other.begun) == (1, 3)
+        slow.not_held.set()
+        await pauses.begun("slow", 2)
+
+
+@on_sqlite
+@pytest.mark.parametrize("error", [DatabaseUnavailableError(), RuntimeError("nobody foresaw it")])
+async def test_failing_job_holds_up_no_other(
+    settings: Settings,
+    pauses: Pauses,
+    jobs: dict[str, Every],
+    output: io.StringIO,
+    error: Exception,
+) -> None:
+    """A failure is told in the log, and followed by a pause that nobody ends."""
+    failing, other = Work(error), Work()
+    jobs |= {"failing": Every(OFTEN, failing), "other": Every(OFTEN, other)}
+    async with serving(settings) as app, app.app_context():
+        assert is_about(await pauses.next("failing"), RETRY)
+        wake("failing")
         for _ in range(2):
-            assert await clean_up(app) is True
-        assert await counts(app) == [4, 1, 1, 1]
-    finally:
-        await execute(app, "DROP TRIGGER refuse" if kind else "DROP FUNCTION refuse() CASCADE")
-    assert "housekeeping of sessions" in output.getvalue()
-    if not kind:  # what the database says is told once a minute, like everywhere
-        assert output.getvalue().count("housekeeping of sessions: no space left") == 1
-    assert await clean_up(app) is False
-    assert await counts(app) == [1, 1, 1, 1]
+            await pauses.next("other")
+        assert (failing.begun, other.begun) == (1, 2)
+        assert output.getvalue().count("the job of failing") == 1
+        pauses.end("failing")
+        await failing.runs(2)
+        assert is_about(await pauses.begun("failing", 4), OFTEN)
+    assert output.getvalue().count("the job of failing") == 1
 
 
-class TestSlowServer:
-    """Each row takes a millisecond, and a statement may not take as long as a batch of them."""
+@on_sqlite
+async def test_woken(settings: Settings, pauses: Pauses, jobs: dict[str, Every]) -> None:
+    """A job runs at once, and once more where it was woken during a run."""
+    work = Work()
+    jobs["work"] = Every(HOUR, work)
+    async with serving(settings) as app, app.app_context():
+        await pauses.begun("work")
+        work.not_held.clear()
+        wake("work")
+        await work.runs(1)
+        for _ in range(3):
+            wake("work")
+        work.not_held.set()
+        assert is_about(await pauses.begun("work", 3), HOUR)
+        assert work.begun == 2
+        with pytest.raises(KeyError):
+            wake("wrok")
 
-    @pytest.fixture
-    def environment(self, migrated_postgresql: str) -> dict[str, str]:
-        options = "?options=-c%20statement_timeout%3D300"
-        return {"CONFIG_TYPE": "testing", "DATABASE_URL": migrated_postgresql + options}
 
-    @pytest.fixture
-    async def slow(self, migrated_postgresql: str) -> AsyncIterator[None]:
-        connection = await asyncpg.connect(migrated_postgresql)
-        try:
-            await connection.execute(
-                "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " PERFORM pg_sleep(0.001); RETURN OLD; END $$;"
-                "CREATE TRIGGER slowly BEFORE DELETE ON rate_limits"
-                " FOR EACH ROW EXECUTE FUNCTION slowly()"
-            )
-            yield
-        finally:
-            await connection.execute("DROP FUNCTION slowly() CASCADE")
-            await connection.execute("TRUNCATE users, rate_limits RESTART IDENTITY CASCADE")
-            await connection.close()
+async def test_cancelled_in_a_transaction(
+    settings: Settings, pauses: Pauses, jobs: dict[str, Every], output: io.StringIO
+) -> None:
+    """A process that is told to stop stops, rolls back, and tells nothing in the log."""
+    held = Work()
+    held.not_held.clear()
 
-    async def test_many_rows(self, app: Quart, slow: None, output: io.StringIO) -> None:
-        """It takes fewer of them, and gets through."""
-        await fill(app)
-        for _ in range(20):
-            if not await clean_up(app):
-                break
-        assert await counts(app) == [1, 1, 1, 1]
+    async def in_a_transaction() -> bool:
+        async with db.transaction() as connection:
+            await run_on(connection, update(Session).values(expires_at=DatabaseNow()))
+            return await held()
+
+    jobs["work"] = Every(HOUR, in_a_transaction)
+    async with serving(settings) as app:
+        await (alice := await add_person(app, "alice@example.com")).get("/books/")
+        pauses.end("work")
+        await held.runs(1)
+    async with serving(settings) as app:
+        again = Person(app, alice.id, alice.email)
+        again.set_cookie(alice.cookie() or "")
+        assert (await again.get("/books/")).status_code == 200
+    assert not [line for line in output.getvalue().splitlines() if not line.startswith("INFO")]
 
 
 @on_postgresql
-async def test_rows_in_use_are_left(app: Quart, database_url: str) -> None:
-    """Nobody is waited for: several processes delete at the same moment, and requests write."""
-    await fill(app, 10)
-    other = await asyncpg.connect(database_url)
-    try:
-        async with other.transaction():
-            await other.execute("UPDATE sessions SET user_id = user_id WHERE id <= 4")
-            assert await clean_up(app) is False
-            assert await count(app, Session) == 5
-    finally:
-        await other.close()
-    await clean_up(app)
-    assert await count(app, Session) == 1
+async def test_cancelled_in_a_statement(
+    settings: Settings, pauses: Pauses, jobs: dict[str, Every], output: io.StringIO
+) -> None:
+    begun = Work()
+
+    async def slow_statement() -> bool:
+        await begun()
+        async with db.read() as connection:
+            await run_on(connection, "SELECT pg_sleep(20)")
+        return False
+
+    jobs["work"] = Every(HOUR, slow_statement)
+    async with serving(settings):
+        pauses.end("work")
+        await begun.runs(1)
+    assert output.getvalue() == ""
 
 
-@on_postgresql
-async def test_two_processes_at_once(app: Quart) -> None:
-    await fill(app)
-    async with app.app_context():
-        for _ in range(2):
-            await asyncio.gather(*(_one_batch() for _ in range(4)))
-    assert await count(app, Session) == 1
-
-
-async def _one_batch() -> None:
-    async with db.read() as connection:
-        await delete_expired_sessions(connection)
-
-
-INDEXES = {
-    "sessions": "sessions_expires_at_idx",
-    "access tokens": "access_tokens_expires_at_idx",
-    "rate limits": "rate_limits_empty_at_idx",
-    "idempotency keys": "idempotency_keys_created_at_idx",
-}
-
-
-async def test_indexes_serve(app: Quart, database_url: str) -> None:
-    """To find what has expired among many that have not, no table is read from end to end."""
-    statements = await _statements(app)
-    assert statements.keys() == background.JOBS.keys()
-    explain = "EXPLAIN QUERY PLAN " if database_url.startswith("sqlite") else "EXPLAIN "
-    for name, statement in statements.items():
-        async with app.app_context(), db.read() as connection:
-            # A table of a few rows is read whole; what is asked is whether the index can serve.
-            if explain == "EXPLAIN ":
-                await run_on(connection, "SET enable_seqscan = off")
-            plan = await run_on(connection, f"{explain} {statement}")
-            lines = "\n".join(str(row) for row in plan)
-            if explain == "EXPLAIN ":
-                await run_on(connection, "RESET enable_seqscan")
-        assert INDEXES[name] in lines, lines
-
-
-async def _statements(app: Quart) -> dict[str, str]:
-    """The statement of each job, with the size of a batch in the place of its parameter."""
-    found: dict[str, str] = {}
-    for name, job in background.JOBS.items():
-        texts: list[str] = []
-        with observed(app, texts.append):
-            async with app.app_context(), db.read() as connection:
-                await job(connection, BATCH)
-        [statement] = texts
-        found[name] = re.sub(r"\$1(::\w+)?|\?", str(BATCH), statement)
-    return found
+async def test_cancelled_in_its_pause(settings: Settings) -> None:
+    """However long its pause is."""
+    async with serving(settings):
+        pass
+    assert not [task for task in asyncio.all_tasks() if task.get_name() in JOBS]

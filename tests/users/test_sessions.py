@@ -9,7 +9,7 @@ from quart import Quart, Response
 from sqlalchemy import delete, update
 
 from service.models import DatabaseNow, Session, User
-from service.server import background
+from tests.jobs import clean_up
 from tests.people import PASSWORD, Browser, Person, add_person, add_user, count, rows
 from tests.production import production, secure_browser
 from tests.statements import run
@@ -91,8 +91,7 @@ async def test_sessions_that_ended_are_removed(app: Quart, alice: Person) -> Non
     """Housekeeping deletes what nobody can use any more, and nothing else."""
     await expire(app, timedelta(seconds=1))
     bob = await add_person(app, "bob@example.com")
-    async with app.app_context():
-        await background.clean_up()
+    await clean_up(app)
     assert [user for _, user in await rows(app, Session.id, Session.user_id)] == [bob.id]
 
 

@@ -220,6 +220,14 @@ async def test_one_statement_more(app: Quart, alice: Person) -> None:
     assert sum("idempotency_keys" in statement for statement in seen) == 1
 
 
+async def test_form_with_a_file(app: Quart) -> None:
+    """Another file is another form."""
+    texts = {FIELD: new_token()}
+    async with app.test_request_context("/books/import", method="POST"):
+        keys = [Submission.of(1, texts, content).key for content in (b"\xff\0", b"\xff", b"\xff\0")]
+    assert keys[0] == keys[2] != keys[1]
+
+
 async def test_key_is_kept_as_a_hash(app: Quart, alice: Person) -> None:
     key = await key_in(alice, ADD)
     await add(alice, key)
