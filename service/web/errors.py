@@ -38,6 +38,7 @@ from service.web import pages
 from service.web.routing import is_for_programs
 
 PROBLEM = "application/problem+json"
+_ID_PLACE = "{request-id}"  # in a cached page; the characters of an id need no escaping in HTML
 
 _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
     (NotAuthenticatedError, 401),
@@ -154,10 +155,9 @@ async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError)
         body = _problem_body(status, title, str(error), error.code, error)
         headers["Content-Type"] = PROBLEM
     else:
-        page = pages.render_alone(
-            app, "errors/error.html", **_page(status, title, str(error), error)
-        )
-        body = page.encode()
+        context = _page(status, title, str(error), error) | {"request_id": _ID_PLACE}
+        page = pages.render_alone(app, "errors/error.html", **context)
+        body = page.replace(_ID_PLACE, request_id.get()).encode()
         headers["Content-Type"] = "text/html; charset=utf-8"
     headers["Content-Length"] = str(len(body))
     scope["answer"] = (None, status)

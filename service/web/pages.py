@@ -5,7 +5,8 @@ times slower. Our templates await nothing.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -99,8 +100,12 @@ def render(
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 
-def render_alone(app: Quart, template: str, **context: Any) -> str:
-    """Return a page without a request of Quart. It suits signed-in people and strangers alike."""
+@lru_cache(maxsize=32)
+def render_alone(app: Quart, template: str, **context: Hashable) -> str:
+    """Return a page without a request of Quart. It suits signed-in people and strangers alike.
+
+    Cached: a busy service refuses a thousand requests a second with one and the same page.
+    """
     return _render(
         app, template, user=None, user_is_known=False, messages={}, section=None, **context
     )
