@@ -68,6 +68,8 @@ class FileResponse(Response):
         complete_length: int | None = None,
     ) -> Response:
         """Become a 304 if the client has the file. Werkzeug alone compares whole tags only."""
+        if _asks_for_the_end(request):
+            complete_length = None  # Quart fails there; a server may ignore any range
         await super().make_conditional(request, accept_ranges, complete_length)
         if self.status_code == 200 and is_known(
             request.headers.get("If-None-Match"), self.headers["ETag"]
@@ -142,6 +144,11 @@ def redirect(location: str, status: int = 303) -> Response:
 def _render(app: Quart, template: str, **context: Any) -> str:
     environment: Environment = app.extensions["pages"]
     return environment.get_template(template).render(**context)
+
+
+def _asks_for_the_end(request: Request) -> bool:
+    """Return whether the request asks for the last bytes of a file: `Range: bytes=-5`."""
+    return request.range is not None and any(begin < 0 for begin, _ in request.range.ranges)
 
 
 def _form_key_of(values: Mapping[str, object]) -> str:
