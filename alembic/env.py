@@ -14,10 +14,10 @@ from service.config import Settings
 from service.migrations.connections import SESSION_SETTINGS, connect
 from service.migrations.locks import exclusive
 from service.migrations.revisions import log_step
-from service.models import Base
+from service.models import metadata
 
 OPTIONS: dict[str, Any] = {
-    "target_metadata": Base.metadata,
+    "target_metadata": metadata,
     "render_as_batch": True,  # new revisions must work on SQLite, which can alter little in place
     "compare_type": True,
     # SQLite's DDL is transactional too, because connections.py sends BEGIN itself.

@@ -36,7 +36,7 @@ from service.exceptions import (
     InvalidInputError,
     TryLaterError,
 )
-from service.models import DatabaseNow, IdempotencyKey
+from service.models import DatabaseNow, idempotency_keys_table
 
 LIFETIME = timedelta(hours=24)
 MAX_KEY_LENGTH = 255  # characters
@@ -46,11 +46,11 @@ COMPRESSED_ABOVE = 1024  # bytes; the answer with one book is mostly shorter
 _COMPRESSED = {"Content-Encoding": "gzip"}
 _RUNNING = 0  # the status until there is an answer; no other transaction sees it
 _MADE = 201  # the status stored with the key of a form
-_has_expired = IdempotencyKey.created_at <= DatabaseNow(-LIFETIME)
+_has_expired = idempotency_keys_table.c.created_at <= DatabaseNow(-LIFETIME)
 
 
 def _claim(dialect: str) -> Executable:
-    columns = IdempotencyKey.__table__.c
+    columns = idempotency_keys_table.c
     values: dict[str, ColumnElement[Any]] = {
         "key": bindparam("key", type_=columns.key.type),
         "user_id": bindparam("owner", type_=columns.user_id.type),
@@ -65,26 +65,26 @@ def _claim(dialect: str) -> Executable:
     free: ColumnElement[bool] = true()
     if dialect == "postgresql":
         free = func.pg_try_advisory_xact_lock(bindparam("number", type_=BigInteger()))
-    statement = insert(IdempotencyKey, dialect).from_select(
+    statement = insert(idempotency_keys_table, dialect).from_select(
         list(values), select(*values.values()).where(free)
     )
     return statement.on_conflict_do_update(
-        index_elements=[IdempotencyKey.key],
+        index_elements=[idempotency_keys_table.c.key],
         set_={name: statement.excluded[name] for name in values},
         where=_has_expired,
-    ).returning(IdempotencyKey.key)
+    ).returning(idempotency_keys_table.c.key)
 
 
 def _keep_made(dialect: str) -> Executable:
     names = {"key": "key", "user_id": "owner", "request": "request", "body": "made"}
-    statement = insert(IdempotencyKey, dialect).values(
+    statement = insert(idempotency_keys_table, dialect).values(
         {column: bindparam(name) for column, name in names.items()}
         | {"created_at": DatabaseNow(), "status": _MADE, "headers": "{}"}
     )
     replaced = {name: statement.excluded[name] for name in (*names, "created_at", "status")}
     return statement.on_conflict_do_update(
-        index_elements=[IdempotencyKey.key], set_=replaced, where=_has_expired
-    ).returning(IdempotencyKey.key)
+        index_elements=[idempotency_keys_table.c.key], set_=replaced, where=_has_expired
+    ).returning(idempotency_keys_table.c.key)
 
 
 class _Stored(NamedTuple):
@@ -97,27 +97,34 @@ class _Stored(NamedTuple):
 _CLAIM = Statement(_claim, scalar)
 _GET = Statement(
     select(
-        IdempotencyKey.request, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
-    ).where(IdempotencyKey.key == bindparam("key"), ~_has_expired),
+        idempotency_keys_table.c.request,
+        idempotency_keys_table.c.status,
+        idempotency_keys_table.c.headers,
+        idempotency_keys_table.c.body,
+    ).where(idempotency_keys_table.c.key == bindparam("key"), ~_has_expired),
     _Stored,
 )
 _KEEP_MADE = Statement(_keep_made, scalar)
 _GET_MADE = Statement(
-    select(IdempotencyKey.body).where(
-        IdempotencyKey.key == bindparam("key"), IdempotencyKey.status == _MADE, ~_has_expired
+    select(idempotency_keys_table.c.body).where(
+        idempotency_keys_table.c.key == bindparam("key"),
+        idempotency_keys_table.c.status == _MADE,
+        ~_has_expired,
     ),
     int,
 )
 _KEEP = Statement(
-    update(IdempotencyKey)
-    .where(IdempotencyKey.key == bindparam("claimed"))
+    update(idempotency_keys_table)
+    .where(idempotency_keys_table.c.key == bindparam("claimed"))
     .values(
         status=bindparam("new_status"), headers=bindparam("new_headers"), body=bindparam("new_body")
     ),
     scalar,
 )
 # Run in the background: deletes the keys that are older than LIFETIME.
-delete_expired = DeleteBatch(IdempotencyKey, _has_expired, IdempotencyKey.created_at)
+delete_expired = DeleteBatch(
+    idempotency_keys_table, _has_expired, idempotency_keys_table.c.created_at
+)
 
 
 class StillRunningError(ConflictError, TryLaterError):

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from service import migrations
 from service.app import create_app
 from service.config import Settings
-from service.models import Base
+from service.models import metadata
 from tests.clocks import Clock, stopped_clock
 from tests.compiled import compiled_once
 from tests.interpreters import report
@@ -79,7 +79,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     url = request.getfixturevalue("migrated_postgresql")
     yield url
-    tables = ", ".join(Base.metadata.tables)
+    tables = ", ".join(metadata.tables)
     asyncio.run(_execute(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
 
 

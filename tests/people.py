@@ -13,7 +13,7 @@ from sqlalchemy import Integer, bindparam, func, insert, select, text
 from service import db
 from service.auth.queries import add_session
 from service.db.statements import Statement, scalar
-from service.models import Book, Session
+from service.models import books_table
 from service.security.passwords import LANES, MEMORY_KIB, PASSES
 from service.security.tokens import hash_token, new_token
 from service.users.queries import add_user as add_user_row
@@ -70,10 +70,10 @@ class Person(Browser):
 
     async def has_books(self, *titles: str) -> list[int]:
         """Put books on this person's list without going through the pages; returns their ids."""
-        add = insert(Book).values(
+        add = insert(books_table).values(
             title=bindparam("book_title"), author="Somebody", user_id=bindparam("owner")
         )
-        statement = Statement(add.returning(Book.id), scalar)
+        statement = Statement(add.returning(books_table.c.id), scalar)
         async with self.app.app_context(), db.transaction() as connection:
             return [
                 await statement.one(connection, book_title=title, owner=self.id) for title in titles
@@ -137,7 +137,6 @@ __all__ = [
     "PASSWORD",
     "Browser",
     "Person",
-    "Session",
     "add_books",
     "add_person",
     "add_user",

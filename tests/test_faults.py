@@ -19,7 +19,7 @@ from werkzeug.security import generate_password_hash
 from service import migrations
 from service.config import ConfigurationError, Settings
 from service.limits.views import LOGIN_PER_ACCOUNT
-from service.models import Book, RateLimit, Session, User
+from service.models import books_table, rate_limits_table, sessions_table, users_table
 from tests.books.forms import a_book
 from tests.clocks import record_holds
 from tests.markup import parse
@@ -74,7 +74,7 @@ async def test_fault_2_hash_longer_than_its_column(app: Quart, nobody: Browser) 
     assert (await nobody.post("/logout")).status_code == 303
     response = await nobody.post("/login", {"email": "dave@example.com", "password": PASSWORD})
     assert response.status_code == 303
-    assert await count(app, User) == 2
+    assert await count(app, users_table) == 2
 
 
 async def test_fault_3_get_deletes(app: Quart, alice: Person) -> None:
@@ -84,9 +84,9 @@ async def test_fault_3_get_deletes(app: Quart, alice: Person) -> None:
     assert (await alice.get(path)).status_code == 200
     assert (await alice.client.post(path)).status_code == 403
     assert (await alice.post(path, headers={"Origin": "https://evil.example"})).status_code == 403
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
     assert (await alice.post(path)).status_code == 303
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_fault_4_editing_does_not_validate(app: Quart, alice: Person) -> None:
@@ -96,7 +96,7 @@ async def test_fault_4_editing_does_not_validate(app: Quart, alice: Person) -> N
     for wrong in ({"book_rating": "99"}, {"book_rating": "abc"}, {"book_title": ""}):
         assert (await alice.post(path, a_book() | wrong)).status_code == 422
     assert (await alice.post(path)).status_code == 422
-    assert await rows(app, Book.title, Book.rating) == [("Emma", None)]
+    assert await rows(app, books_table.c.title, books_table.c.rating) == [("Emma", None)]
     for method in (alice.get, alice.post):
         assert (await method("/books/abc/edit")).status_code == 404
     assert (await parse(await alice.get(path))).fields["book_title"] == "Emma"
@@ -129,11 +129,11 @@ async def test_fault_6_no_protection(
     response = await nobody.post("/login", WRONG)
     assert response.status_code == 429
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert await count(app, RateLimit) > 0
+    assert await count(app, rate_limits_table) > 0
 
     token = alice.cookie() or ""
     await alice.post("/logout")
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
     alice.set_cookie(token)
     assert (await alice.get("/profile")).status_code == 303
 
@@ -192,7 +192,7 @@ async def test_fault_9_init_db_destroys(app: Quart, alice: Person) -> None:
         result = await asyncio.to_thread(CliRunner().invoke, command, [], obj=info)
         assert result.exit_code == 0, result.output
         await migrations.upgrade(app.extensions["settings"])
-    assert await rows(app, Book.title) == [("Emma",)]
+    assert await rows(app, books_table.c.title) == [("Emma",)]
     assert (await alice.get("/profile")).status_code == 200
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Float, bindparam, delete, insert, or_, select, update
 
 from service.db.batches import DeleteBatch
 from service.db.statements import Connection, Statement, scalar
-from service.models import AccessToken, DatabaseNow, Session, User
+from service.models import DatabaseNow, access_tokens_table, sessions_table, users_table
 
 
 class SignedInUser(NamedTuple):
@@ -35,33 +35,43 @@ class TokenOwner(NamedTuple):
 # `last_used_at` is written once in this time: else each request would be a write.
 USE_NOTED_EVERY = timedelta(minutes=1)
 _use_is_due = or_(
-    AccessToken.last_used_at.is_(None), AccessToken.last_used_at <= DatabaseNow(-USE_NOTED_EVERY)
+    access_tokens_table.c.last_used_at.is_(None),
+    access_tokens_table.c.last_used_at <= DatabaseNow(-USE_NOTED_EVERY),
 )
-_PERSON = (User.id, User.email, User.registered_on, User.books_revision)
+_PERSON = (
+    users_table.c.id,
+    users_table.c.email,
+    users_table.c.registered_on,
+    users_table.c.books_revision,
+)
 _SIGNED_IN = Statement(
-    select(*_PERSON, Session.id)
-    .join(Session, Session.user_id == User.id)
-    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > DatabaseNow()),
+    select(*_PERSON, sessions_table.c.id)
+    .join(sessions_table, sessions_table.c.user_id == users_table.c.id)
+    .where(
+        sessions_table.c.token_hash == bindparam("token_hash"),
+        sessions_table.c.expires_at > DatabaseNow(),
+    ),
     SignedInUser,
 )
 _TOKEN_OWNER = Statement(
-    select(*_PERSON, AccessToken.id, AccessToken.scopes, _use_is_due)
-    .join(AccessToken, AccessToken.user_id == User.id)
+    select(*_PERSON, access_tokens_table.c.id, access_tokens_table.c.scopes, _use_is_due)
+    .join(access_tokens_table, access_tokens_table.c.user_id == users_table.c.id)
     .where(
-        AccessToken.token_hash == bindparam("token_hash"), AccessToken.expires_at > DatabaseNow()
+        access_tokens_table.c.token_hash == bindparam("token_hash"),
+        access_tokens_table.c.expires_at > DatabaseNow(),
     ),
     TokenOwner,
 )
 
 
 _NOTE_USE = Statement(
-    update(AccessToken)
-    .where(AccessToken.id == bindparam("token_id"), _use_is_due)
+    update(access_tokens_table)
+    .where(access_tokens_table.c.id == bindparam("token_id"), _use_is_due)
     .values(last_used_at=DatabaseNow()),
     scalar,
 )
 _ADD_SESSION = Statement(
-    insert(Session).values(
+    insert(sessions_table).values(
         token_hash=bindparam("token_hash"),
         user_id=bindparam("owner"),
         created_at=DatabaseNow(),
@@ -70,12 +80,12 @@ _ADD_SESSION = Statement(
     scalar,
 )
 _DELETE_OLDEST_SESSIONS = Statement(
-    delete(Session).where(
-        Session.user_id == bindparam("owner"),
-        Session.id
-        <= select(Session.id)
-        .where(Session.user_id == bindparam("owner"))
-        .order_by(Session.id.desc())
+    delete(sessions_table).where(
+        sessions_table.c.user_id == bindparam("owner"),
+        sessions_table.c.id
+        <= select(sessions_table.c.id)
+        .where(sessions_table.c.user_id == bindparam("owner"))
+        .order_by(sessions_table.c.id.desc())
         .offset(bindparam("kept"))
         .limit(1)
         .scalar_subquery(),
@@ -83,21 +93,26 @@ _DELETE_OLDEST_SESSIONS = Statement(
     scalar,
 )
 _REPLACE_TOKEN_HASH = Statement(
-    update(Session)
-    .where(Session.id == bindparam("session_id"), Session.user_id == bindparam("owner"))
+    update(sessions_table)
+    .where(
+        sessions_table.c.id == bindparam("session_id"),
+        sessions_table.c.user_id == bindparam("owner"),
+    )
     .values(token_hash=bindparam("new_token_hash"))
-    .returning(Session.created_at, Session.expires_at),
+    .returning(sessions_table.c.created_at, sessions_table.c.expires_at),
     lambda created_at, expires_at: (created_at, expires_at),
 )
 _DELETE_SESSION = Statement(
-    delete(Session).where(Session.token_hash == bindparam("token_hash")), scalar
+    delete(sessions_table).where(sessions_table.c.token_hash == bindparam("token_hash")), scalar
 )
 
 delete_expired_sessions = DeleteBatch(
-    Session, Session.expires_at <= DatabaseNow(), Session.expires_at
+    sessions_table, sessions_table.c.expires_at <= DatabaseNow(), sessions_table.c.expires_at
 )
 delete_expired_tokens = DeleteBatch(
-    AccessToken, AccessToken.expires_at <= DatabaseNow(), AccessToken.expires_at
+    access_tokens_table,
+    access_tokens_table.c.expires_at <= DatabaseNow(),
+    access_tokens_table.c.expires_at,
 )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from service.db.statements import Connection, Statement, scalar
-from service.models import Book, DatabaseNow, User
+from service.models import DatabaseNow, books_table, users_table
 
 Order = Literal["-created_at", "created_at", "title", "-title"]
 Place = tuple[int] | tuple[str, int]  # the values of a book in the columns of an order
@@ -42,21 +42,24 @@ class BookRow(Struct, frozen=True):
 
 
 _COLUMNS = (
-    Book.id,
-    Book.title,
-    Book.author,
-    Book.rating,
-    Book.created_at,
-    Book.updated_at,
-    Book.version,
+    books_table.c.id,
+    books_table.c.title,
+    books_table.c.author,
+    books_table.c.rating,
+    books_table.c.created_at,
+    books_table.c.updated_at,
+    books_table.c.version,
 )
 _owner = bindparam("owner", type_=Integer)
 _ONE = Statement(
-    select(*_COLUMNS).where(Book.user_id == _owner, Book.id == bindparam("book_id")), BookRow
+    select(*_COLUMNS).where(
+        books_table.c.user_id == _owner, books_table.c.id == bindparam("book_id")
+    ),
+    BookRow,
 )
 _counted = (
     select(func.count().label("count"))
-    .where(Book.user_id == bindparam("owner"))
+    .where(books_table.c.user_id == bindparam("owner"))
     .subquery("counted")
 )
 
@@ -75,10 +78,11 @@ class _List:
         # order, too: for an owner of many books the planner would scan it, and read the books of
         # all people. With bounds the owner stays in the order, which only the list's index has.
         order = [
-            column.desc() if descending else column.asc() for column in (Book.user_id, *columns)
+            column.desc() if descending else column.asc()
+            for column in (books_table.c.user_id, *columns)
         ]
-        here, there = tuple_(Book.user_id, *columns), tuple_(_owner, *places)
-        at_least, at_most = Book.user_id >= _owner, Book.user_id <= _owner
+        here, there = tuple_(books_table.c.user_id, *columns), tuple_(_owner, *places)
+        at_least, at_most = books_table.c.user_id >= _owner, books_table.c.user_id <= _owner
         part: Any = select(*_COLUMNS).order_by(*order).limit(bindparam("count"))
         start = part.where(at_least, at_most)
         after = (
@@ -122,10 +126,10 @@ def _count_and_book(count: int, *columns: Any) -> tuple[int, BookRow | None]:
 
 # Ids grow in the order of adding, so they stand for the time. Each order has its own index.
 _LISTS: Mapping[Order, _List] = {
-    "-created_at": _List(Book.id, descending=True),
-    "created_at": _List(Book.id, descending=False),
-    "title": _List(Book.title, Book.id, descending=False),
-    "-title": _List(Book.title, Book.id, descending=True),
+    "-created_at": _List(books_table.c.id, descending=True),
+    "created_at": _List(books_table.c.id, descending=False),
+    "title": _List(books_table.c.title, books_table.c.id, descending=False),
+    "-title": _List(books_table.c.title, books_table.c.id, descending=True),
 }
 
 
@@ -187,21 +191,21 @@ async def get_book(connection: Connection, owner: int, book_id: int) -> BookRow 
 
 
 _NEXT_VERSION = Statement(
-    update(User)
-    .where(User.id == bindparam("owner"))
-    .values(books_revision=User.books_revision + 1)
-    .returning(User.books_revision),
+    update(users_table)
+    .where(users_table.c.id == bindparam("owner"))
+    .values(books_revision=users_table.c.books_revision + 1)
+    .returning(users_table.c.books_revision),
     scalar,
 )
 _found = (
-    select(Book.id)
-    .where(Book.user_id == bindparam("owner"))
+    select(books_table.c.id)
+    .where(books_table.c.user_id == bindparam("owner"))
     .limit(bindparam("at_most"))
     .subquery("found")
 )
 _COUNT: Statement[int] = Statement(select(func.count()).select_from(_found), scalar)
 _ADD = Statement(
-    insert(Book)
+    insert(books_table)
     .values(
         title=bindparam("title"),
         author=bindparam("author"),
@@ -214,19 +218,22 @@ _ADD = Statement(
     .returning(*_COLUMNS),
     BookRow,
 )
-_title = bindparam("title", type_=Book.title.type)
-_author = bindparam("author", type_=Book.author.type)
-_rating = bindparam("rating", type_=Book.rating.type)
+_title = bindparam("title", type_=books_table.c.title.type)
+_author = bindparam("author", type_=books_table.c.author.type)
+_rating = bindparam("rating", type_=books_table.c.rating.type)
 # SQLite has no UPDATE in WITH. The update runs first and locks the row of the owner.
 _revision = (
-    update(User)
-    .where(User.id == bindparam("owner"), User.books_revision < bindparam("last_version"))
-    .values(books_revision=User.books_revision + 1)
-    .returning(User.books_revision, User.id)
+    update(users_table)
+    .where(
+        users_table.c.id == bindparam("owner"),
+        users_table.c.books_revision < bindparam("last_version"),
+    )
+    .values(books_revision=users_table.c.books_revision + 1)
+    .returning(users_table.c.books_revision, users_table.c.id)
     .cte("revision")
 )
 _ADD_AT_ONCE = Statement(
-    insert(Book)
+    insert(books_table)
     .from_select(
         ["title", "author", "rating", "user_id", "created_at", "updated_at", "version"],
         select(
@@ -246,8 +253,8 @@ _ADD_AT_ONCE = Statement(
 
 def _is_of_versions(dialect: str) -> ColumnElement[bool]:
     if dialect == "postgresql":
-        return Book.version == any_(bindparam("versions", type_=ARRAY(Integer)))
-    return Book.version.in_(bindparam("versions", expanding=True))
+        return books_table.c.version == any_(bindparam("versions", type_=ARRAY(Integer)))
+    return books_table.c.version.in_(bindparam("versions", expanding=True))
 
 
 @cache
@@ -256,8 +263,8 @@ def _edit(fields: frozenset[str], *, of_versions: bool) -> Statement[BookRow]:
 
     def build(dialect: str) -> Executable:
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in fields}
-        edit = update(Book).where(
-            Book.id == bindparam("book_id"), Book.user_id == bindparam("owner")
+        edit = update(books_table).where(
+            books_table.c.id == bindparam("book_id"), books_table.c.user_id == bindparam("owner")
         )
         if of_versions:
             edit = edit.where(_is_of_versions(dialect))
@@ -269,12 +276,12 @@ def _edit(fields: frozenset[str], *, of_versions: bool) -> Statement[BookRow]:
 @cache
 def _delete(*, of_versions: bool) -> Statement[str]:
     def build(dialect: str) -> Executable:
-        statement = delete(Book).where(
-            Book.id == bindparam("book_id"), Book.user_id == bindparam("owner")
+        statement = delete(books_table).where(
+            books_table.c.id == bindparam("book_id"), books_table.c.user_id == bindparam("owner")
         )
         if of_versions:
             statement = statement.where(_is_of_versions(dialect))
-        return statement.returning(Book.title)
+        return statement.returning(books_table.c.title)
 
     return Statement(build, scalar)
 

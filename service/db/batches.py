@@ -1,10 +1,8 @@
 """DELETE of so many rows at once, that each statement ends long before its time-out."""
 
-from sqlalchemy import ColumnElement, bindparam, delete, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Table, bindparam, delete, select
 
 from service.db.statements import Connection, Statement, scalar
-from service.models.base import Base
 
 BATCH = 500  # rows; well under a second on a small server
 
@@ -16,13 +14,8 @@ class DeleteBatch:
     left for the next time: several processes delete at the same moment.
     """
 
-    def __init__(
-        self,
-        table: type[Base],
-        expired: ColumnElement[bool],
-        order: InstrumentedAttribute[object],
-    ) -> None:
-        [key] = table.__table__.primary_key
+    def __init__(self, table: Table, expired: ColumnElement[bool], order: Column[object]) -> None:
+        [key] = table.primary_key
         # FOR UPDATE keeps PostgreSQL from running the part again for each row.
         batch = (
             select(key)

@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
-
-from service.models.base import Base
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import sqlite
 
 
-def insert(table: type[Base], dialect: str) -> "postgresql.Insert | sqlite.Insert":
+def insert(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT into a table, for the database of this name."""
     if dialect == "postgresql":
         return postgresql.insert(table)

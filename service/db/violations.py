@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
 from service.db.failures import driver_error
-from service.models import Base
+from service.models import metadata
 
 # The errors of a violated constraint: asyncpg's, and SQLAlchemy's.
 VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
@@ -41,7 +41,7 @@ def _constraints() -> dict[str, ColumnCollectionConstraint]:
     """Every constraint of the models, by its name."""
     return {
         str(constraint.name): constraint
-        for table in Base.metadata.tables.values()
+        for table in metadata.tables.values()
         for constraint in table.constraints
         if isinstance(constraint, ColumnCollectionConstraint)
     }

@@ -16,7 +16,7 @@ from service.db.batches import DeleteBatch
 from service.db.statements import Connection, Statement, scalar
 from service.db.upserts import insert
 from service.exceptions import TooManyRequestsError
-from service.models import DatabaseEpoch, RateLimit
+from service.models import DatabaseEpoch, rate_limits_table
 
 
 @dataclass(frozen=True)
@@ -110,27 +110,29 @@ async def give_back(
 
 _now = DatabaseEpoch()
 _cost = bindparam("cost", type_=Float(53))
-_full = RateLimit.empty_at - _now  # seconds until the bucket is empty
-_FULL = Statement(select(_full).where(RateLimit.key == bindparam("bucket")), scalar)
+_full = rate_limits_table.c.empty_at - _now  # seconds until the bucket is empty
+_FULL = Statement(select(_full).where(rate_limits_table.c.key == bindparam("bucket")), scalar)
 _GIVE_BACK = Statement(
-    update(RateLimit)
-    .where(RateLimit.key == bindparam("bucket"))
-    .values(empty_at=RateLimit.empty_at - _cost)
+    update(rate_limits_table)
+    .where(rate_limits_table.c.key == bindparam("bucket"))
+    .values(empty_at=rate_limits_table.c.empty_at - _cost)
     .returning(_full),
     scalar,
 )
 # An empty bucket means the same as no row.
-delete_expired = DeleteBatch(RateLimit, RateLimit.empty_at < DatabaseEpoch(), RateLimit.empty_at)
+delete_expired = DeleteBatch(
+    rate_limits_table, rate_limits_table.c.empty_at < DatabaseEpoch(), rate_limits_table.c.empty_at
+)
 
 
 def _take(dialect: str) -> Executable:
     """Return the statement that counts an attempt. It returns a row only if there was room."""
-    start = case((RateLimit.empty_at > _now, RateLimit.empty_at), else_=_now)
+    start = case((rate_limits_table.c.empty_at > _now, rate_limits_table.c.empty_at), else_=_now)
     return (
-        insert(RateLimit, dialect)
+        insert(rate_limits_table, dialect)
         .values(key=bindparam("bucket"), empty_at=_now + _cost)
         .on_conflict_do_update(
-            index_elements=[RateLimit.key],
+            index_elements=[rate_limits_table.c.key],
             set_={"empty_at": start + _cost},
             where=start < _now + bindparam("room", type_=Float(53)),
         )

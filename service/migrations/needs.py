@@ -50,9 +50,9 @@ def find_unmet(connection: Connection) -> list[str]:
 
 def _tables() -> list[Table]:
     # Imported here, because most starts find the schema at head and do not need the models.
-    from service.models import Base
+    from service.models import metadata
 
-    return Base.metadata.sorted_tables
+    return metadata.sorted_tables
 
 
 def _trials(connection: Connection) -> list[str]:

@@ -15,10 +15,10 @@ async def is_of_later_release(connection: AsyncConnection, revision: str | None)
     if revision is None or revision in parents():
         return False
     # Imported here, because most starts find the schema at head and do not need the models.
-    from service.models import Base
+    from service.models import metadata
 
     try:
-        for table in Base.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             await connection.execute(select(table).limit(0))
     except DBAPIError:
         await connection.rollback()

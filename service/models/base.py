@@ -1,10 +1,8 @@
-"""The declarative base, the naming convention and the column types that both databases share."""
+"""The tables' MetaData, the names of constraints, and the type of times on both databases."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
 
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase
 
 # PostgreSQL's own default names: the Flask application's tables, made without a convention,
 # already carry them, so every constraint has the same name wherever the table came from.
@@ -44,13 +42,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 # On SQLite every table that makes ids is AUTOINCREMENT by its migration: without that a new row may
-# get a deleted one's id, and a repeated DELETE would mean the new one. The models do not say so,
+# get a deleted one's id, and a repeated DELETE would mean the new one. The tables do not say so,
 # because saying it imports SQLite's dialect wherever PostgreSQL is the database.
-class Base(DeclarativeBase):
-    """What every table's class derives from."""
-
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}
+metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def utc_now() -> datetime:

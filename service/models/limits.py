@@ -1,17 +1,15 @@
 """What the request limits count."""
 
-from sqlalchemy import Float, LargeBinary
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, Float, LargeBinary, Table
 
-from service.models.base import Base
+from service.models.base import metadata
 
-
-class RateLimit(Base):
-    """One bucket of one limit. A row whose time has passed means the same as no row."""
-
-    __tablename__ = "rate_limits"
-
+# One bucket of one limit. A row whose time has passed means the same as no row.
+rate_limits_table = Table(
+    "rate_limits",
+    metadata,
     # SHA-256 of the limit's name and whom it counts: no address of a person is kept.
-    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    Column("key", LargeBinary(32), primary_key=True),
     # When the bucket is empty again, in seconds since 1970 (GCRA's theoretical arrival time).
-    empty_at: Mapped[float] = mapped_column(Float(53), index=True)
+    Column("empty_at", Float(53), nullable=False, index=True),
+)

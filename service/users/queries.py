@@ -7,7 +7,13 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, Float, bindparam, case, delete, func, insert, select, update
 
 from service.db.statements import Connection, Statement, scalar
-from service.models import AccessToken, DatabaseNow, LegacyBook, Session, User
+from service.models import (
+    DatabaseNow,
+    access_tokens_table,
+    legacy_books_table,
+    sessions_table,
+    users_table,
+)
 
 
 class Account(NamedTuple):
@@ -47,71 +53,81 @@ class TokenRow(NamedTuple):
 
 _owner: BindParameter[int] = bindparam("owner")
 _GET_BY_EMAIL = Statement(
-    select(User.id, User.email, User.password_hashed)
-    .where(User.email.in_((bindparam("typed"), bindparam("canonical"))))
-    .order_by(case((User.email == bindparam("typed"), 0), else_=1))
+    select(users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+    .where(users_table.c.email.in_((bindparam("typed"), bindparam("canonical"))))
+    .order_by(case((users_table.c.email == bindparam("typed"), 0), else_=1))
     .limit(1),
     Account,
 )
 _ADD_USER = Statement(
-    insert(User)
+    insert(users_table)
     .values(
         email=bindparam("email"),
         password_hashed=bindparam("password_hashed"),
         registered_on=DatabaseNow(),
         books_revision=0,
     )
-    .returning(User.id, User.email, User.registered_on),
+    .returning(users_table.c.id, users_table.c.email, users_table.c.registered_on),
     UserRow,
 )
 
 
 def _get_hash(*, whole: bool) -> Statement[str]:
-    query = select(User.password_hashed).where(User.id == _owner)
+    query = select(users_table.c.password_hashed).where(users_table.c.id == _owner)
     return Statement(query.with_for_update(key_share=not whole), scalar)
 
 
 _GET_HASH_TO_CHANGE = {whole: _get_hash(whole=whole) for whole in (False, True)}
 _SET_PASSWORD_HASH = Statement(
-    update(User).where(User.id == _owner).values(password_hashed=bindparam("new_hash")), scalar
+    update(users_table)
+    .where(users_table.c.id == _owner)
+    .values(password_hashed=bindparam("new_hash")),
+    scalar,
 )
 _SET_EMAIL = Statement(
-    update(User).where(User.id == _owner).values(email=bindparam("new_email")), scalar
+    update(users_table).where(users_table.c.id == _owner).values(email=bindparam("new_email")),
+    scalar,
 )
 # The table has no foreign keys, so no cascade deletes these rows.
-_DELETE_LEGACY_BOOKS = Statement(delete(LegacyBook).where(LegacyBook.user_id == _owner), scalar)
-_DELETE_USER = Statement(delete(User).where(User.id == _owner), scalar)
+_DELETE_LEGACY_BOOKS = Statement(
+    delete(legacy_books_table).where(legacy_books_table.c.user_id == _owner), scalar
+)
+_DELETE_USER = Statement(delete(users_table).where(users_table.c.id == _owner), scalar)
 
-_sessions = delete(Session).where(Session.user_id == _owner)
-_DELETE_SESSIONS = Statement(_sessions.returning(Session.id), scalar)
+_sessions = delete(sessions_table).where(sessions_table.c.user_id == _owner)
+_DELETE_SESSIONS = Statement(_sessions.returning(sessions_table.c.id), scalar)
 _DELETE_OTHER_SESSIONS = Statement(
-    _sessions.where(Session.id != bindparam("kept")).returning(Session.id), scalar
+    _sessions.where(sessions_table.c.id != bindparam("kept")).returning(sessions_table.c.id), scalar
 )
 _DELETE_SESSION = Statement(
-    _sessions.where(Session.id == bindparam("session_id")).returning(Session.id), scalar
+    _sessions.where(sessions_table.c.id == bindparam("session_id")).returning(sessions_table.c.id),
+    scalar,
 )
 _LIST_SESSIONS = Statement(
-    select(Session.id, Session.created_at, Session.expires_at)
-    .where(Session.user_id == _owner, Session.expires_at > DatabaseNow())
-    .order_by(Session.id.desc())
+    select(sessions_table.c.id, sessions_table.c.created_at, sessions_table.c.expires_at)
+    .where(sessions_table.c.user_id == _owner, sessions_table.c.expires_at > DatabaseNow())
+    .order_by(sessions_table.c.id.desc())
     .limit(bindparam("count")),
     SessionRow,
 )
 
 _TOKEN = (
-    AccessToken.id,
-    AccessToken.name,
-    AccessToken.scopes,
-    AccessToken.created_at,
-    AccessToken.expires_at,
-    AccessToken.last_used_at,
+    access_tokens_table.c.id,
+    access_tokens_table.c.name,
+    access_tokens_table.c.scopes,
+    access_tokens_table.c.created_at,
+    access_tokens_table.c.expires_at,
+    access_tokens_table.c.last_used_at,
 )
-_is_usable = (AccessToken.user_id == _owner, AccessToken.expires_at > DatabaseNow())
+_is_usable = (
+    access_tokens_table.c.user_id == _owner,
+    access_tokens_table.c.expires_at > DatabaseNow(),
+)
 _COUNT_TOKENS: Statement[int] = Statement(
-    select(func.count(AccessToken.id)).where(*_is_usable), scalar
+    select(func.count(access_tokens_table.c.id)).where(*_is_usable), scalar
 )
 _ADD_TOKEN = Statement(
-    insert(AccessToken)
+    insert(access_tokens_table)
     .values(
         user_id=_owner,
         token_hash=bindparam("token_hash"),
@@ -124,18 +140,21 @@ _ADD_TOKEN = Statement(
     TokenRow,
 )
 _LIST_TOKENS = Statement(
-    select(*_TOKEN).where(*_is_usable).order_by(AccessToken.id.desc()).limit(1000), TokenRow
+    select(*_TOKEN).where(*_is_usable).order_by(access_tokens_table.c.id.desc()).limit(1000),
+    TokenRow,
 )
 _GET_TOKEN = Statement(
-    select(*_TOKEN).where(AccessToken.id == bindparam("token_id"), *_is_usable), TokenRow
+    select(*_TOKEN).where(access_tokens_table.c.id == bindparam("token_id"), *_is_usable), TokenRow
 )
 _DELETE_TOKEN = Statement(
-    delete(AccessToken)
-    .where(AccessToken.id == bindparam("token_id"), *_is_usable)
-    .returning(AccessToken.name),
+    delete(access_tokens_table)
+    .where(access_tokens_table.c.id == bindparam("token_id"), *_is_usable)
+    .returning(access_tokens_table.c.name),
     scalar,
 )
-_DELETE_TOKENS = Statement(delete(AccessToken).where(AccessToken.user_id == _owner), scalar)
+_DELETE_TOKENS = Statement(
+    delete(access_tokens_table).where(access_tokens_table.c.user_id == _owner), scalar
+)
 
 
 async def get_user_by_email(connection: Connection, typed: str, canonical: str) -> Account | None:

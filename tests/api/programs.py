@@ -12,7 +12,7 @@ from quart import Quart, Response
 from sqlalchemy import update
 
 from service import db
-from service.models import AccessToken, DatabaseNow
+from service.models import DatabaseNow, access_tokens_table
 from service.tokens import rules as tokens
 from service.users.forms import SCOPES, Scope, TokenWish
 from tests.people import ORIGIN, Person
@@ -106,7 +106,11 @@ async def add_program(
 async def expire(app: Quart, token_id: int) -> None:
     """That token ended a second ago."""
     ended = DatabaseNow(timedelta(seconds=-1))
-    statement = update(AccessToken).where(AccessToken.id == token_id).values(expires_at=ended)
+    statement = (
+        update(access_tokens_table)
+        .where(access_tokens_table.c.id == token_id)
+        .values(expires_at=ended)
+    )
     await run(app, statement)
 
 

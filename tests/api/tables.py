@@ -8,7 +8,7 @@ from quart import Quart
 from sqlalchemy import select
 
 from service import db
-from service.models import AccessToken, Base, Book
+from service.models import access_tokens_table, books_table, metadata
 from service.text.visible import is_visible
 from tests.api.programs import at_rest
 from tests.statements import run_on
@@ -27,7 +27,7 @@ async def unchanged(app: Quart) -> AsyncIterator[None]:
 async def assert_visible(app: Quart) -> None:
     """Fails where a text that people are to see and click shows nothing."""
     async with app.app_context(), db.read() as connection:
-        for column in (Book.title, Book.author, AccessToken.name):
+        for column in (books_table.c.title, books_table.c.author, access_tokens_table.c.name):
             for (text,) in await run_on(connection, select(column)):
                 assert is_visible(text), ascii(text)
 
@@ -37,7 +37,7 @@ async def tables(app: Quart) -> Tables:
     await at_rest(app)
     found: Tables = {}
     async with app.app_context(), db.read() as connection:
-        for name, table in Base.metadata.tables.items():
-            columns = [it for it in table.c if it is not AccessToken.__table__.c.last_used_at]
+        for name, table in metadata.tables.items():
+            columns = [it for it in table.c if it is not access_tokens_table.c.last_used_at]
             found[name] = await run_on(connection, select(*columns).order_by(columns[0]))
     return found

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quart import Quart
 
-from service.models import Session
+from service.models import sessions_table
 from tests.api.described import Caller, Described, Headers, Place, description, encoded
 from tests.api.programs import add_program
 from tests.api.tables import assert_visible, tables
@@ -53,7 +53,7 @@ class Trial:
     async def begin(self) -> None:
         person = await add_person(self.app, f"{secrets.token_hex(8)}@example.com")
         [book_id] = await person.has_books("Emma")
-        sessions = await rows(self.app, Session.id, Session.user_id)
+        sessions = await rows(self.app, sessions_table.c.id, sessions_table.c.user_id)
         token = await add_program(self.app, person.id)
         self.ids = {
             "book_id": book_id,

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from service.auth.queries import USE_NOTED_EVERY
 from service.exceptions import DatabaseUnavailableError
-from service.models import AccessToken, Base, DatabaseNow
+from service.models import DatabaseNow, access_tokens_table, metadata
 from service.security.tokens import hash_token, new_access_token
 from tests.api.programs import (
     A_BOOK,
@@ -57,9 +57,9 @@ async def test_checksum(app: Quart, program: Program) -> None:
 async def test_only_the_hash_is_kept(app: Quart, program: Program) -> None:
     """Nothing in the database can be used as a token."""
     assert program.token
-    held = [str(row) for table in Base.metadata.sorted_tables for row in await rows(app, *table.c)]
+    held = [str(row) for table in metadata.sorted_tables for row in await rows(app, *table.c)]
     assert not [row for row in held if program.token in row or program.token[3:] in row]
-    [(token_hash,)] = await rows(app, AccessToken.token_hash)
+    [(token_hash,)] = await rows(app, access_tokens_table.c.token_hash)
     assert token_hash == hash_token(program.token)
     for text in (token_hash.hex(), f"rl_{token_hash.hex()}"):
         await problem(await Program(app, text).get(BOOKS), 401, "NOT_AUTHENTICATED")
@@ -95,7 +95,7 @@ async def test_wrong_tokens(app: Quart, program: Program, alice: Person) -> None
 
 
 async def test_expiry_is_exact(app: Quart, clock: Clock, program: Program) -> None:
-    [(expires_at,)] = await rows(app, AccessToken.expires_at)
+    [(expires_at,)] = await rows(app, access_tokens_table.c.expires_at)
     for moment, status in ((-1, 200), (0, 401), (1, 401)):
         await clock.set(expires_at + timedelta(microseconds=moment))
         assert (await program.get(BOOKS)).status_code == status
@@ -172,7 +172,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
 
     async def last_use() -> Any:
         await at_rest(app)
-        [(noted,)] = await rows(app, AccessToken.last_used_at)
+        [(noted,)] = await rows(app, access_tokens_table.c.last_used_at)
         return noted
 
     assert await last_use() is None
@@ -186,7 +186,7 @@ async def test_use_is_noted(app: Quart, program: Program) -> None:
         assert await last_use() == first
     assert not [text for text in statements if text.startswith("UPDATE")]
     long_ago = DatabaseNow(-USE_NOTED_EVERY)
-    await run(app, update(AccessToken).values(last_used_at=long_ago))
+    await run(app, update(access_tokens_table).values(last_used_at=long_ago))
     await asyncio.gather(*(program.get(BOOKS) for _ in range(5)))
     assert await last_use() > first
 
@@ -198,7 +198,7 @@ async def test_use_is_noted_once_of_many(app: Quart, program: Program) -> None:
     async def first_wins() -> None:
         await program.get(BOOKS)
         await at_rest(app)
-        kept.extend(await rows(app, AccessToken.last_used_at))
+        kept.extend(await rows(app, access_tokens_table.c.last_used_at))
 
     await asyncio.gather(*(first_wins() for _ in range(5)))
     assert len(set(kept)) == 1
@@ -242,7 +242,7 @@ async def test_a_token_cannot_make_tokens(app: Quart, program: Program) -> None:
         for proof in ({"current_password": PASSWORD}, {}):
             response = await program.patch("/api/v1/me", body | proof)
             await problem(response, 403, "INSUFFICIENT_SCOPE")
-    assert len(await rows(app, AccessToken.id)) == 1
+    assert len(await rows(app, access_tokens_table.c.id)) == 1
 
 
 async def test_body_of_nobody_is_not_read(stranger: Program) -> None:

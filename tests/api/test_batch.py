@@ -15,11 +15,11 @@ from service.limits.views import WRITES_PER_USER
 from service.models import (
     AUTHOR_MAX_LENGTH,
     TITLE_MAX_LENGTH,
-    Book,
     DatabaseEpoch,
-    IdempotencyKey,
-    RateLimit,
-    User,
+    books_table,
+    idempotency_keys_table,
+    rate_limits_table,
+    users_table,
 )
 from tests.api.programs import A_BOOK, BOOKS, Program, at_rest, counted, problem, wrong_fields
 from tests.clocks import Clock
@@ -27,7 +27,7 @@ from tests.people import count, rows
 
 BATCH = f"{BOOKS}/batch"
 CREATE = {"op": "create", "book": A_BOOK}
-VALUES = (Book.id, Book.title, Book.rating)
+VALUES = (books_table.c.id, books_table.c.title, books_table.c.rating)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -76,7 +76,7 @@ async def test_atomic(app: Quart, program: Program, bobs: Program) -> None:
     """One that cannot be done undoes all; each that could not is named, another's like none."""
     [mine] = await program.adds("Mine")
     [others] = await bobs.adds("Bob's")
-    before = await rows(app, Book.id, Book.title, Book.version)
+    before = await rows(app, books_table.c.id, books_table.c.title, books_table.c.version)
     operations = [
         CREATE,
         {"op": "update", "id": mine, "book": {"title": "Changed"}},
@@ -91,7 +91,7 @@ async def test_atomic(app: Quart, program: Program, bobs: Program) -> None:
     ]
     assert await wrong_fields(await send(program, *operations)) == expected
     assert await wrong_fields(await send(program, *operations, atomic=True)) == expected
-    assert await rows(app, Book.id, Book.title, Book.version) == before
+    assert await rows(app, books_table.c.id, books_table.c.title, books_table.c.version) == before
 
 
 async def test_not_atomic(app: Quart, program: Program, bobs: Program) -> None:
@@ -113,7 +113,7 @@ async def test_not_atomic(app: Quart, program: Program, bobs: Program) -> None:
         *(None, "BOOK_NOT_FOUND", "BOOK_CHANGED", None)
     ]
     assert all(result["error"]["detail"] for result in found[1:3])
-    titles = {title for _, title in await rows(app, Book.id, Book.title)}
+    titles = {title for _, title in await rows(app, books_table.c.id, books_table.c.title)}
     assert titles == {"Changed", "Bob's", "Middlemarch"}
 
 
@@ -141,7 +141,7 @@ async def test_versions_within_a_batch(app: Quart, program: Program) -> None:
     found = await results(await send(program, *[CREATE] * 5))
     versions = [result["book"]["version"] for result in found]
     assert versions == sorted(set(versions))
-    assert await rows(app, User.books_revision) == [(versions[-1],)]
+    assert await rows(app, users_table.c.books_revision) == [(versions[-1],)]
 
 
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -202,7 +202,7 @@ async def test_wrong(app: Quart, program: Program) -> None:
         if "atomic" not in body:
             again = await program.post(BATCH, body | {"atomic": False})
             assert await wrong_fields(again) == expected, body
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_full(app: Quart, program: Program) -> None:
@@ -214,13 +214,13 @@ async def test_full(app: Quart, program: Program) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": "full"}
     response = await program.call("POST", BATCH, headers=headers, data=text)
     assert {result["status"] for result in await results(response)} == {201}
-    assert await count(app, Book) == 100
+    assert await count(app, books_table) == 100
     again = await program.call("POST", BATCH, headers=headers, data=text)
     assert again.headers["Idempotency-Replayed"] == "true"
     assert await again.get_data() == await response.get_data()
     assert again.headers["Content-Length"] == response.headers["Content-Length"]
-    assert await count(app, Book) == 100
-    [(kept,)] = await rows(app, func.length(IdempotencyKey.body))
+    assert await count(app, books_table) == 100
+    [(kept,)] = await rows(app, func.length(idempotency_keys_table.c.body))
     assert kept < 10_000, f"of {response.headers['Content-Length']} bytes"
 
 
@@ -232,12 +232,12 @@ async def test_too_large(app: Quart, program: Program, stranger: Program) -> Non
     await problem(refused, 413, "REQUEST_ENTITY_TOO_LARGE")
     unknown = await stranger.call("POST", BATCH, headers=headers, data=large)
     await problem(unknown, 401, "NOT_AUTHENTICATED")
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def left(app: Quart) -> int:
     """How many writes may be made now, of the one person that there is."""
-    [(full,)] = await rows(app, RateLimit.empty_at - DatabaseEpoch())
+    [(full,)] = await rows(app, rate_limits_table.c.empty_at - DatabaseEpoch())
     return WRITES_PER_USER.count - round(float(full) / WRITES_PER_USER.interval)
 
 
@@ -275,7 +275,7 @@ async def test_full_batches_within_the_limit(app: Quart, clock: Clock, program: 
         assert response.headers["RateLimit"] == standing(left)
     refused = await send(program, *[CREATE] * MAX_OPERATIONS)
     await problem(refused, 429, "TOO_MANY_REQUESTS")
-    assert await count(app, Book) == 300
+    assert await count(app, books_table) == 300
 
 
 async def test_more_than_is_left(app: Quart, clock: Clock, program: Program) -> None:
@@ -283,13 +283,16 @@ async def test_more_than_is_left(app: Quart, clock: Clock, program: Program) -> 
     await send(program, *[CREATE] * 100)
     await send(program, *[CREATE] * 100)
     await send(program, *[CREATE] * 50)
-    before = await rows(app, User.books_revision, User.id)
+    before = await rows(app, users_table.c.books_revision, users_table.c.id)
     for _ in range(3):
         refused = await send(program, *[CREATE] * 60, atomic=False)
         await problem(refused, 429, "TOO_MANY_REQUESTS")
         assert refused.headers["RateLimit"] == standing(50)
         assert refused.headers["Retry-After"] == "2", "ten are missing, and five a second come back"
-    assert (await count(app, Book), await rows(app, User.books_revision, User.id)) == (250, before)
+    assert (
+        await count(app, books_table),
+        await rows(app, users_table.c.books_revision, users_table.c.id),
+    ) == (250, before)
     assert (await send(program, *[CREATE] * 40)).headers["RateLimit"] == standing(10)
     await clock.advance(10)
     assert (await send(program, *[CREATE] * 60)).headers["RateLimit"] == standing(0)
@@ -303,7 +306,7 @@ async def test_counts_what_is_repeated_once(app: Quart, clock: Clock, program: P
         again = await program.post(BATCH, body, Idempotency_Key="one")
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.headers["RateLimit"] == standing(left)
-    assert await count(app, Book) == 100
+    assert await count(app, books_table) == 100
 
 
 @pytest.mark.parametrize(

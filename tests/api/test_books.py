@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from service import db
 from service.api.authentication import authenticate
-from service.models import Book
+from service.models import books_table
 from service.users.queries import delete_user
 from service.web.connection import Body
 from tests.api.programs import A_BOOK, BOOKS, Program, problem, wrong_fields
@@ -19,7 +19,7 @@ from tests.people import Person, count, rows
 from tests.statements import run
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-VALUES = (Book.title, Book.author, Book.rating)
+VALUES = (books_table.c.title, books_table.c.author, books_table.c.rating)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 NAMES = ["id", "title", "author", "rating", "created_at", "updated_at", "version"]
 
@@ -33,7 +33,7 @@ async def test_add(app: Quart, program: Program, alice: Person) -> None:
     assert list(book) == NAMES
     assert {name: book[name] for name in A_BOOK} == A_BOOK
     assert made.headers["Location"] == f"{BOOKS}/{book['id']}"
-    assert await rows(app, Book.id, Book.user_id, *VALUES) == [
+    assert await rows(app, books_table.c.id, books_table.c.user_id, *VALUES) == [
         (book["id"], alice.id, "Middlemarch", "George Eliot", 5)
     ]
     got = await program.get(made.headers["Location"])
@@ -51,7 +51,7 @@ async def test_times(app: Quart, program: Program) -> None:
         age = datetime.now(UTC) - datetime.fromisoformat(book[name])
         assert abs(age) < timedelta(minutes=5)
     old = datetime(1969, 12, 31, 23, 59, tzinfo=UTC)
-    await run(app, update(Book).values(created_at=old, updated_at=old))
+    await run(app, update(books_table).values(created_at=old, updated_at=old))
     for path in (BOOKS, f"{BOOKS}/{book_id}"):
         text = await (await program.get(path)).get_data(as_text=True)
         assert '"created_at":"1969-12-31T23:59:00Z"' in text
@@ -93,7 +93,7 @@ async def test_replace(app: Quart, program: Program) -> None:
     assert book["created_at"] == before["created_at"]
     assert book["updated_at"] >= before["updated_at"]
     assert await (await program.get(path)).get_data() == await replaced.get_data()
-    assert await rows(app, Book.id, *VALUES) == [
+    assert await rows(app, books_table.c.id, *VALUES) == [
         (book_id, "Middlemarch", "G. Eliot", None),
         (other, "Emma", "George Eliot", 5),
     ]
@@ -118,7 +118,7 @@ async def test_change(app: Quart, program: Program) -> None:
             assert changed.status_code == 200
             book = await changed.get_json()
             assert (book["title"], book["author"], book["rating"]) == expected
-            assert (await rows(app, Book.id, *VALUES))[-1] == (book_id, *expected)
+            assert (await rows(app, books_table.c.id, *VALUES))[-1] == (book_id, *expected)
 
 
 async def test_delete(app: Quart, program: Program) -> None:
@@ -127,7 +127,7 @@ async def test_delete(app: Quart, program: Program) -> None:
     deleted = await program.delete(f"{BOOKS}/{book_id}")
     assert deleted.status_code == 204
     assert await deleted.get_data() == b""
-    assert await rows(app, Book.id) == [(other,)]
+    assert await rows(app, books_table.c.id) == [(other,)]
     await problem(await program.get(f"{BOOKS}/{book_id}"), 404, "BOOK_NOT_FOUND")
     await problem(await program.delete(f"{BOOKS}/{book_id}"), 404, "BOOK_NOT_FOUND")
 
@@ -139,7 +139,7 @@ async def test_delete_again(app: Quart, program: Program) -> None:
     [new] = await program.adds("Persuasion")
     assert new > book_id
     await problem(await program.delete(f"{BOOKS}/{book_id}"), 404, "BOOK_NOT_FOUND")
-    assert await rows(app, Book.id, Book.title) == [(new, "Persuasion")]
+    assert await rows(app, books_table.c.id, books_table.c.title) == [(new, "Persuasion")]
 
 
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -215,7 +215,7 @@ async def test_other_types(app: Quart, program: Program) -> None:
     for kind in ("", "text/plain", form, "application/json; charset=x"):
         response = await program.call("POST", BOOKS, headers={"Content-Type": kind}, data=body)
         await problem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip"])
@@ -223,7 +223,7 @@ async def test_content_coding(app: Quart, program: Program, coding: str) -> None
     """A body that is compressed is not taken for one that is not."""
     response = await program.post(BOOKS, A_BOOK, Content_Encoding=coding)
     await problem(response, 415, "UNSUPPORTED_MEDIA_TYPE")
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
     assert (await program.post(BOOKS, A_BOOK, Content_Encoding="identity")).status_code == 201
 
 
@@ -245,7 +245,7 @@ async def test_no_json(app: Quart, program: Program) -> None:
         headers = {"Content-Type": "application/json"}
         response = await program.call("POST", BOOKS, None, headers, data=body.encode("latin-1"))
         assert words in (await problem(response, 400, "BAD_REQUEST"))["detail"], body[:50]
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_merge_patch_is_for_patch(program: Program) -> None:
@@ -301,7 +301,9 @@ async def test_of_another(app: Quart, program: Program, bobs: Program) -> None:
     """Another's book is told from none by no method, header or body."""
     [book_id] = await program.adds("Emma")
     etag = (await program.get(f"{BOOKS}/{book_id}")).headers["ETag"]
-    before = await rows(app, Book.id, *VALUES, Book.version, Book.updated_at)
+    before = await rows(
+        app, books_table.c.id, *VALUES, books_table.c.version, books_table.c.updated_at
+    )
     for headers in ({}, {"If-Match": etag}, {"If-None-Match": "*"}):
         for method, body in (("GET", None), ("PUT", A_BOOK), ("PATCH", {}), ("DELETE", None)):
             answers = []
@@ -315,7 +317,10 @@ async def test_of_another(app: Quart, program: Program, bobs: Program) -> None:
                 await problem(response, 404, "BOOK_NOT_FOUND")
                 answers.append((_lasting(response), await response.get_data()))
             assert answers[0] == answers[1]
-    assert await rows(app, Book.id, *VALUES, Book.version, Book.updated_at) == before
+    assert (
+        await rows(app, books_table.c.id, *VALUES, books_table.c.version, books_table.c.updated_at)
+        == before
+    )
     assert (await (await bobs.get(f"{BOOKS}?count=true")).get_json()) == {
         "items": [],
         "next": None,
@@ -334,7 +339,7 @@ async def test_too_large(app: Quart, program: Program) -> None:
     response = await program.post(BOOKS, A_BOOK | {"title": "x" * 70_000})
     told = await problem(response, 413, "REQUEST_ENTITY_TOO_LARGE")
     assert "64 KiB" in told["detail"]
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 @pytest.mark.parametrize("look", [1, 2])
@@ -385,7 +390,7 @@ async def test_account_deleted_meanwhile(
     response = await program.call(method, BOOKS + path, body, key)
     await problem(response, 401, "NOT_AUTHENTICATED")
     assert len(looks) == look
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 def _lasting(response: Response) -> list[tuple[str, str]]:

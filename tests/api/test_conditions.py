@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import Book, User
+from service.models import books_table, users_table
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, counted, problem
 from tests.etags import FORMS, OTHERS
 from tests.markup import parse
@@ -20,8 +20,8 @@ every_change = pytest.mark.parametrize(("method", "body"), CHANGES, ids=["PUT", 
 
 async def lists(app: Quart) -> list[tuple[object, ...]]:
     """Every book, and the version of every list."""
-    books = await rows(app, *Book.__table__.c)
-    return [*books, *await rows(app, User.id, User.books_revision)]
+    books = await rows(app, *books_table.c)
+    return [*books, *await rows(app, users_table.c.id, users_table.c.books_revision)]
 
 
 async def test_etags_are_strong(program: Program) -> None:
@@ -178,7 +178,7 @@ async def test_id_given_again(app: Quart, program: Program) -> None:
     book_id = (await made.get_json())["id"]
     await program.delete(made.headers["Location"])
     again = (await (await program.post(BOOKS, A_BOOK)).get_json())["id"]
-    await run(app, update(Book).where(Book.id == again).values(id=book_id))
+    await run(app, update(books_table).where(books_table.c.id == again).values(id=book_id))
     path = made.headers["Location"]
     assert (await program.get(path)).headers["ETag"] != made.headers["ETag"]
     response = await program.put(path, A_BOOK, If_Match=made.headers["ETag"])
@@ -226,13 +226,13 @@ async def test_page_and_program(app: Quart, program: Program, alice: Person) -> 
     by_program = await program.patch(path, {"title": "The program's"}, If_Match=etag)
     assert by_program.status_code == 200
     assert (await alice.post(page, form | {"book_title": "Alice's"})).status_code == 409
-    assert await rows(app, Book.title) == [("The program's",)]
+    assert await rows(app, books_table.c.title) == [("The program's",)]
 
     form = (await parse(await alice.get(page))).fields
     assert (await alice.post(page, form | {"book_title": "Alice's"})).status_code == 303
     stale = await program.patch(path, {"title": "X"}, If_Match=by_program.headers["ETag"])
     await problem(stale, 412, "BOOK_CHANGED")
-    assert await rows(app, Book.title) == [("Alice's",)]
+    assert await rows(app, books_table.c.title) == [("Alice's",)]
 
 
 async def test_get_costs_two_statements(app: Quart, program: Program) -> None:

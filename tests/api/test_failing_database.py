@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from service.models import Base, Book, RateLimit
+from service.models import books_table, metadata, rate_limits_table
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, at_rest, problem
 from tests.people import PASSWORD, count, rows
 from tests.statements import observed
@@ -52,9 +52,7 @@ def failing(app: Quart, place: int) -> Iterator[list[str]]:
 
 async def everything(app: Quart) -> dict[str, list[tuple[Any, ...]]]:
     """Every row but those that count attempts."""
-    tables = {
-        name: it for name, it in Base.metadata.tables.items() if name != RateLimit.__tablename__
-    }
+    tables = {name: it for name, it in metadata.tables.items() if name != rate_limits_table.name}
     return {name: await rows(app, *table.c) for name, table in tables.items()}
 
 
@@ -134,4 +132,4 @@ async def test_retry(app: Quart, program: Program) -> None:
         if response.status_code == 201:
             break
         place += 1
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1

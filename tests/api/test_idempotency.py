@@ -15,7 +15,7 @@ from sqlalchemy import update
 from service import idempotency
 from service.books import queries, rules
 from service.idempotency import LIFETIME
-from service.models import Book, DatabaseNow, IdempotencyKey
+from service.models import DatabaseNow, books_table, idempotency_keys_table
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem, wrong_fields
 from tests.jobs import clean_up
 from tests.people import Person, count, rows
@@ -37,7 +37,7 @@ def is_replay(response: Response) -> bool:
 
 async def age(app: Quart, by: timedelta) -> None:
     """Every key was first used so long ago."""
-    await run(app, update(IdempotencyKey).values(created_at=DatabaseNow(-by)))
+    await run(app, update(idempotency_keys_table).values(created_at=DatabaseNow(-by)))
 
 
 @pytest.mark.parametrize(("path", "body"), [(BOOKS, A_BOOK), (BATCH, FULL)], ids=["book", "batch"])
@@ -45,7 +45,7 @@ async def test_repeated(app: Quart, program: Program, path: str, body: Any) -> N
     """The same request again has the same answer, to the last byte, and no other effect."""
     first = await add(program, "one", body, path)
     assert not is_replay(first)
-    done = await rows(app, Book.id, Book.version)
+    done = await rows(app, books_table.c.id, books_table.c.version)
     for _ in range(2):
         again = await add(program, "one", body, path)
         assert again.status_code == first.status_code
@@ -54,7 +54,7 @@ async def test_repeated(app: Quart, program: Program, path: str, body: Any) -> N
         for name in ("Content-Type", "Location", "ETag"):
             assert again.headers.get(name) == first.headers.get(name)
         assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
-    assert await rows(app, Book.id, Book.version) == done
+    assert await rows(app, books_table.c.id, books_table.c.version) == done
 
 
 async def test_another_key(app: Quart, program: Program) -> None:
@@ -63,7 +63,7 @@ async def test_another_key(app: Quart, program: Program) -> None:
         response = await program.call("POST", BOOKS, A_BOOK, headers)
         assert response.status_code == 201
         assert not is_replay(response)
-    assert await count(app, Book) == 4
+    assert await count(app, books_table) == 4
 
 
 async def test_what_was_made_is_gone(program: Program) -> None:
@@ -90,7 +90,7 @@ async def test_another_request(app: Quart, program: Program, path: str, body: An
     assert await wrong_fields(await add(program, "one", body, path)) == [
         ("Idempotency-Key", "reused")
     ]
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
     assert is_replay(await add(program, "one"))
 
 
@@ -136,7 +136,7 @@ async def test_bad_keys(app: Quart, program: Program) -> None:
     """What cannot be a key is refused, and nothing is done."""
     for key in BAD_KEYS:
         assert await wrong_fields(await add(program, key)) == [("Idempotency-Key", "invalid")], key
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
     for key in ("x", "x" * 255, '"9f4c6f0e"', "!#$%&'*+-.^_`|~ ()"):
         assert (await add(program, key)).status_code == 201, key
 
@@ -152,10 +152,10 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
     new = await add(program, "one", other)
     assert (new.status_code, is_replay(new)) == (201, False)
     assert is_replay(await add(program, "one", other))
-    assert await count(app, Book) == 2
+    assert await count(app, books_table) == 2
     await age(app, LIFETIME + timedelta(seconds=1))
     await clean_up(app)
-    assert await count(app, IdempotencyKey) == 0
+    assert await count(app, idempotency_keys_table) == 0
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_kept_for_a_day(app: Quart, program: Program) -> None:
 async def test_refused(app: Quart, program: Program, path: str, body: Any, status: int) -> None:
     """A request that was refused did nothing, and leaves its key free."""
     assert (await add(program, "one", body, path)).status_code == status
-    assert await count(app, IdempotencyKey) == 0
+    assert await count(app, idempotency_keys_table) == 0
     mended = await add(program, "one")
     assert (mended.status_code, is_replay(mended)) == (201, False)
 
@@ -202,10 +202,10 @@ async def test_interrupted(
         if place == "after":
             patch.setattr(idempotency, "keep", then_fail(idempotency.keep))
         await problem(await add(program, "one"), 500, "INTERNAL_SERVER_ERROR")
-    assert (await count(app, Book), await count(app, IdempotencyKey)) == (0, 0)
+    assert (await count(app, books_table), await count(app, idempotency_keys_table)) == (0, 0)
     again = await add(program, "one")
     assert (again.status_code, is_replay(again)) == (201, False)
-    assert (await count(app, Book), await count(app, IdempotencyKey)) == (1, 1)
+    assert (await count(app, books_table), await count(app, idempotency_keys_table)) == (1, 1)
 
 
 async def test_answer_lost(app: Quart, program: Program) -> None:
@@ -222,7 +222,7 @@ async def test_answer_lost(app: Quart, program: Program) -> None:
     assert (await add(program, "one")).status_code == 500
     again = await add(program, "one")
     assert (again.status_code, is_replay(again)) == (201, True)
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
 
 
 async def repeat(program: Program, times: int, headers: Mapping[str, str]) -> list[Response]:
@@ -244,7 +244,7 @@ async def test_fifty_at_once(app: Quart, program: Program) -> None:
                 await problem(response, response.status_code, code)
                 assert int(response.headers["Retry-After"]) >= 1
     assert len(bodies) == 1
-    assert (await count(app, Book), await count(app, IdempotencyKey)) == (1, 1)
+    assert (await count(app, books_table), await count(app, idempotency_keys_table)) == (1, 1)
 
 
 @pytest.mark.parametrize("expired", [False, True], ids=["new", "expired"])
@@ -259,7 +259,7 @@ async def test_still_running(
     if expired:
         await add(program, "one")
         await age(app, LIFETIME + timedelta(seconds=1))
-    made = await count(app, Book)
+    made = await count(app, books_table)
     add_book = rules.add_book
     entered, go_on = asyncio.Event(), asyncio.Event()
 
@@ -284,14 +284,16 @@ async def test_still_running(
         go_on.set()
     assert (await first).status_code == 201
     assert is_replay(await add(program, "one"))
-    assert await count(app, Book) == made + 1
+    assert await count(app, books_table) == made + 1
 
 
 async def test_keeps_no_key_and_no_body(app: Quart, program: Program) -> None:
     """The database holds hashes of the key and the request."""
     key = "a key that nobody else should read"
     await add(program, key)
-    [(kept, request)] = await rows(app, IdempotencyKey.key, IdempotencyKey.request)
+    [(kept, request)] = await rows(
+        app, idempotency_keys_table.c.key, idempotency_keys_table.c.request
+    )
     assert (len(kept), len(request)) == (32, 32)
     assert key.encode() not in kept + request
 
@@ -299,7 +301,9 @@ async def test_keeps_no_key_and_no_body(app: Quart, program: Program) -> None:
 async def test_kept_compressed(app: Quart, program: Program) -> None:
     """A long answer is kept as HTTP has it, so that a release that knows nothing of it is right."""
     first = await add(program, "one", FULL | {"operations": FULL["operations"] * 10}, BATCH)
-    [(headers, body)] = await rows(app, IdempotencyKey.headers, IdempotencyKey.body)
+    [(headers, body)] = await rows(
+        app, idempotency_keys_table.c.headers, idempotency_keys_table.c.body
+    )
     assert json.loads(headers)["Content-Encoding"] == "gzip"
     assert gzip.decompress(body) == await first.get_data(as_text=False)
     assert len(body) < len(await first.get_data(as_text=False)) / 4
@@ -311,7 +315,7 @@ async def test_kept_by_an_earlier_release(app: Quart, program: Program) -> None:
     first = await add(program, "one", body, BATCH)
     data = await first.get_data(as_text=False)
     headers = json.dumps({"Content-Type": "application/json"})
-    await run(app, update(IdempotencyKey).values(headers=headers, body=data))
+    await run(app, update(idempotency_keys_table).values(headers=headers, body=data))
     again = await add(program, "one", body, BATCH)
     assert is_replay(again)
     assert await again.get_data(as_text=False) == data

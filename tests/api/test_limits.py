@@ -14,7 +14,7 @@ from service.limits.views import (
     REVOCATIONS,
     WRITES_PER_USER,
 )
-from service.models import RateLimit, Session
+from service.models import rate_limits_table, sessions_table
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, problem
 from tests.api.test_scopes import operations
 from tests.clocks import Clock
@@ -60,7 +60,7 @@ async def test_ending_a_token_is_not_stopped(
     page = f"/profile/tokens/{program.token_id}/revoke"
     form = (await parse(await alice.get(page))).fields
     assert (await alice.post(page, form)).status_code == 303
-    [(session_id,)] = await rows(app, Session.id)
+    [(session_id,)] = await rows(app, sessions_table.c.id)
     assert (await script.delete(f"/api/v1/sessions/{session_id}")).status_code == 204
 
 
@@ -95,7 +95,7 @@ async def test_writes(
 async def leave(app: Quart, clock: Clock, left: int) -> None:
     """There is one bucket, of writes, and it has room for so many more."""
     full_at = clock.now + (WRITES_PER_USER.count - left) * WRITES_PER_USER.interval
-    await run(app, update(RateLimit).values(empty_at=full_at))
+    await run(app, update(rate_limits_table).values(empty_at=full_at))
 
 
 async def test_reads(program: Program) -> None:

@@ -8,7 +8,14 @@ from quart import Quart
 from sqlalchemy import insert, update
 
 from service import db
-from service.models import AccessToken, Base, LegacyBook, RateLimit, Session, User
+from service.models import (
+    access_tokens_table,
+    legacy_books_table,
+    metadata,
+    rate_limits_table,
+    sessions_table,
+    users_table,
+)
 from tests.api.programs import (
     A_BOOK,
     BOOKS,
@@ -71,9 +78,9 @@ async def test_change_password_keeps_the_lifetime(
     app: Quart, script: Script, alice: Person, remembered: bool
 ) -> None:
     """The new cookie lasts as long as the old one would have."""
-    [(created_at,)] = await rows(app, Session.created_at)
+    [(created_at,)] = await rows(app, sessions_table.c.created_at)
     lifetime = timedelta(days=30) if remembered else timedelta(hours=24)
-    await run(app, update(Session).values(expires_at=created_at + lifetime))
+    await run(app, update(sessions_table).values(expires_at=created_at + lifetime))
     response = await script.patch(ME, {"current_password": PASSWORD, "password": NEW})
     cookie = cookies(response)["readlog-session"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
@@ -81,7 +88,7 @@ async def test_change_password_keeps_the_lifetime(
         assert 0 <= lifetime.total_seconds() - int(cookie["max-age"]) < 300
     else:
         assert cookie["max-age"] == ""
-    assert await rows(app, Session.expires_at) == [(created_at + lifetime,)]
+    assert await rows(app, sessions_table.c.expires_at) == [(created_at + lifetime,)]
 
 
 async def test_change_email(app: Quart, script: Script, program: Program, alice: Person) -> None:
@@ -126,30 +133,39 @@ async def test_change_email_to_what_may_register(script: Script, stranger: Progr
 
 async def test_change_email_taken(app: Quart, script: Script, bob: Person) -> None:
     """Somebody's address stays theirs, and the password does not change without it."""
-    before = await rows(app, User.id, User.email, User.password_hashed)
+    before = await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
     body = {"current_password": PASSWORD, "email": "BOB@example.com", "password": NEW}
     await problem(await script.patch(ME, body), 409, "EMAIL_TAKEN")
-    assert await rows(app, User.id, User.email, User.password_hashed) == before
+    assert (
+        await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+        == before
+    )
 
 
 async def test_change_nothing(app: Quart, script: Script, program: Program) -> None:
-    before = await rows(app, User.id, User.email, User.password_hashed)
+    before = await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
     response = await script.patch(ME, {"current_password": PASSWORD})
     assert response.status_code == 200
-    assert await rows(app, User.id, User.email, User.password_hashed) == before
+    assert (
+        await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+        == before
+    )
     assert (await program.get(ME)).status_code == 200
 
 
 async def test_change_wrong_password(app: Quart, script: Script) -> None:
     """A session alone changes neither: it takes the present password, and guesses are counted."""
-    before = await rows(app, User.id, User.email, User.password_hashed)
+    before = await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
     body = {"current_password": "not the right one", "password": NEW}
     for _ in range(10):
         await problem(await script.patch(ME, body), 401, "WRONG_CREDENTIALS")
     refused = await script.patch(ME, body | {"current_password": PASSWORD})
     await problem(refused, 429, "TOO_MANY_REQUESTS")
     assert int(refused.headers["Retry-After"]) >= 1
-    assert await rows(app, User.id, User.email, User.password_hashed) == before
+    assert (
+        await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+        == before
+    )
 
 
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -173,11 +189,14 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_change_wrong(app: Quart, script: Script) -> None:
     """All that is wrong is told at once, and nothing is changed."""
-    before = await rows(app, User.id, User.email, User.password_hashed)
+    before = await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
     for change, expected in WRONG:
         response = await script.patch(ME, {"current_password": PASSWORD} | change)
         assert await wrong_fields(response) == expected, change
-    assert await rows(app, User.id, User.email, User.password_hashed) == before
+    assert (
+        await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+        == before
+    )
 
 
 @pytest.mark.parametrize("by", ["token", "session"])
@@ -190,18 +209,18 @@ async def test_delete(
         assert (await caller.post(BOOKS, A_BOOK, Idempotency_Key="one")).status_code == 201
         async with app.app_context(), db.transaction() as connection:
             row = {"id": person.id, "user_id": person.id, "reason": "too long"}
-            await run_on(connection, insert(LegacyBook).values(row))
+            await run_on(connection, insert(legacy_books_table).values(row))
     await at_rest(app)
     kept = {
         name: [row for row in await rows(app, *table.c) if _is_of(table, row, bob.id)]
-        for name, table in Base.metadata.tables.items()
-        if name != RateLimit.__tablename__
+        for name, table in metadata.tables.items()
+        if name != rate_limits_table.name
     }
     assert all(len(found) == 1 for found in kept.values()), kept
     response = await (program if by == "token" else script).delete(ME)
     assert response.status_code == 204
-    for name, table in Base.metadata.tables.items():
-        if name != RateLimit.__tablename__:
+    for name, table in metadata.tables.items():
+        if name != rate_limits_table.name:
             assert await rows(app, *table.c) == kept[name], name
     await problem(await program.get(BOOKS), 401, "NOT_AUTHENTICATED")
     await problem(await script.get(ME), 401, "NOT_AUTHENTICATED")
@@ -218,7 +237,7 @@ async def test_delete_frees_the_address(app: Quart, program: Program, stranger: 
     made = await stranger.post("/api/v1/tokens", account | {"name": "x"})
     again = Program(app, (await made.get_json())["token"])
     assert (await (await again.get(BOOKS)).get_json())["items"] == []
-    assert len(await rows(app, AccessToken.id)) == 1
+    assert len(await rows(app, access_tokens_table.c.id)) == 1
 
 
 async def test_delete_gives_no_id_away(
@@ -238,5 +257,5 @@ async def test_delete_gives_no_id_away(
 
 def _is_of(table: Any, row: tuple[Any, ...], user_id: int) -> bool:
     names = [column.name for column in table.c]
-    owner = "id" if table.name == User.__tablename__ else "user_id"
+    owner = "id" if table.name == users_table.name else "user_id"
     return bool(row[names.index(owner)] == user_id)

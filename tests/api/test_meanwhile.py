@@ -14,7 +14,7 @@ from quart import Quart, Response
 
 from service import idempotency
 from service.db.statements import Connection
-from service.models import AccessToken, Book, Session, User
+from service.models import access_tokens_table, books_table, sessions_table, users_table
 from service.tokens.rules import MAX_TOKENS
 from service.users import accounts, queries, verification
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
@@ -123,7 +123,7 @@ async def test_token_ends(
         app, method, path.format(book_id), body, headers, lambda: ender.delete(end)
     )
     await problem(response, 401, "NOT_AUTHENTICATED")
-    titles = [title for _, title in await rows(app, Book.id, Book.title)]
+    titles = [title for _, title in await rows(app, books_table.c.id, books_table.c.title)]
     assert titles == (["Emma"] if how == "revoked" else [])
 
 
@@ -146,8 +146,8 @@ async def test_password_changes(
     change = {"current_password": PASSWORD, "password": NEW}
     response = await gate.answered(call, lambda: script.patch(ME, change))
     assert response.status_code == 401
-    assert await count(app, AccessToken) == 0
-    assert await count(app, Session) == 1  # that which changed it
+    assert await count(app, access_tokens_table) == 0
+    assert await count(app, sessions_table) == 1  # that which changed it
 
 
 async def test_password_changes_twice(
@@ -214,15 +214,18 @@ async def test_session_ends(
     change: dict[str, str],
 ) -> None:
     """A browser that was signed out changes nothing, though it knows the password."""
-    [(session_id,)] = await rows(app, Session.id)
-    before = await rows(app, User.id, User.email, User.password_hashed)
+    [(session_id,)] = await rows(app, sessions_table.c.id)
+    before = await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
     response = await Gate(monkeypatch).answered(
         script.patch(ME, {"current_password": PASSWORD} | change),
         lambda: program.delete(f"/api/v1/sessions/{session_id}"),
     )
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
     await problem(response, 401, "NOT_AUTHENTICATED")
-    assert await rows(app, User.id, User.email, User.password_hashed) == before
+    assert (
+        await rows(app, users_table.c.id, users_table.c.email, users_table.c.password_hashed)
+        == before
+    )
 
 
 @pytest.mark.parametrize("by", ["token", "login", "page", "patch"])
@@ -247,7 +250,12 @@ async def test_account_is_deleted(
     }
     response = await gate.answered(calls[by](), lambda: program.delete(ME))
     assert response.status_code == 401
-    assert await count(app, User) == await count(app, Session) == await count(app, AccessToken) == 0
+    assert (
+        await count(app, users_table)
+        == await count(app, sessions_table)
+        == await count(app, access_tokens_table)
+        == 0
+    )
 
 
 async def test_token_ends_itself_twice(program: Program) -> None:
@@ -275,4 +283,4 @@ async def test_most_tokens_at_once(
     wish = {"email": alice.email, "password": PASSWORD, "name": "x"}
     found = await asyncio.gather(*(stranger.post("/api/v1/tokens", wish) for _ in range(4)))
     assert sorted(response.status_code for response in found) == [201, 409, 409, 409]
-    assert await count(app, AccessToken) == MAX_TOKENS
+    assert await count(app, access_tokens_table) == MAX_TOKENS

@@ -5,7 +5,7 @@ import json
 import pytest
 from quart import Quart
 
-from service.models import Base
+from service.models import metadata
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, problem
 from tests.api.test_scopes import EXPECTED
 from tests.people import PASSWORD, Person, rows
@@ -22,7 +22,7 @@ OTHER_SITES = [
 
 
 async def everything(app: Quart) -> list[object]:
-    return [await rows(app, *table.c) for table in Base.metadata.tables.values()]
+    return [await rows(app, *table.c) for table in metadata.tables.values()]
 
 
 async def test_from_another_site(

@@ -4,7 +4,7 @@ import json
 
 from quart import Quart
 
-from service.models import Session
+from service.models import sessions_table
 from tests.api.described import Caller, Described, description, encoded
 from tests.api.programs import MANUAL, Program, add_program
 from tests.people import PASSWORD, Person, add_person, rows
@@ -55,7 +55,7 @@ async def good_answers(app: Quart, it: Described) -> list[Answer]:
     person = await add_person(app, f"{it.name}@example.com")
     [book_id, _] = await person.has_books("Emma", "Persuasion")
     token = await add_program(app, person.id)
-    sessions = await rows(app, Session.id, Session.user_id)
+    sessions = await rows(app, sessions_table.c.id, sessions_table.c.user_id)
     [session_id] = [number for number, owner in sessions if owner == person.id]
     ids = {"book_id": book_id, "token_id": token.token_id, "session_id": session_id}
     address = it.address(ids)

@@ -6,7 +6,7 @@ from typing import Any
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import DatabaseNow, Session
+from service.models import DatabaseNow, sessions_table
 from tests.api.programs import Program, Script, problem
 from tests.people import PASSWORD, Browser, Person, rows
 from tests.statements import run
@@ -43,7 +43,7 @@ async def test_list(app: Quart, script: Script, program: Program, bob: Person) -
 
 async def test_list_leaves_out_what_ended(app: Quart, program: Program, alice: Person) -> None:
     ended = DatabaseNow(timedelta(seconds=-1))
-    await run(app, update(Session).values(expires_at=ended))
+    await run(app, update(sessions_table).values(expires_at=ended))
     assert await items(program) == []
 
 
@@ -75,7 +75,9 @@ async def test_end_again(app: Quart, script: Script) -> None:
 async def test_end_of_another(app: Quart, program: Program, bob: Person) -> None:
     """Another's session is told from none by nothing."""
     [(session_id,)] = [
-        row[:1] for row in await rows(app, Session.id, Session.user_id) if row[1] == bob.id
+        row[:1]
+        for row in await rows(app, sessions_table.c.id, sessions_table.c.user_id)
+        if row[1] == bob.id
     ]
     answers = []
     for target in (session_id, 4711):

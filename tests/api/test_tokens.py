@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from quart import Quart, Response
 
-from service.models import AccessToken, RateLimit
+from service.models import access_tokens_table, rate_limits_table
 from service.tokens.rules import MAX_TOKENS
 from tests.api.programs import (
     BOOKS,
@@ -52,7 +52,9 @@ async def test_make(app: Quart, stranger: Program, alice: Person) -> None:
     assert made["expires_at"].endswith("Z")
     assert abs(lifetime(made["expires_at"]) - timedelta(days=90)) < timedelta(minutes=5)
     assert (await Program(app, made["token"]).get(BOOKS)).status_code == 200
-    assert await rows(app, AccessToken.id, AccessToken.user_id) == [(made["id"], alice.id)]
+    assert await rows(app, access_tokens_table.c.id, access_tokens_table.c.user_id) == [
+        (made["id"], alice.id)
+    ]
 
 
 async def test_make_as_wished(app: Quart, stranger: Program, alice: Person) -> None:
@@ -98,8 +100,8 @@ async def test_make_wrong(app: Quart, stranger: Program, alice: Person) -> None:
     """What is wrong is told by name, and nothing is tried with the password."""
     for change, expected in WRONG:
         assert await wrong_fields(await stranger.post(TOKENS, WISH | change)) == expected, change
-    assert await count(app, AccessToken) == 0
-    assert await count(app, RateLimit) == 0
+    assert await count(app, access_tokens_table) == 0
+    assert await count(app, rate_limits_table) == 0
 
 
 async def test_make_wrong_credentials(
@@ -121,7 +123,7 @@ async def test_make_wrong_credentials(
         answers.add(await response.get_data())
     assert len(answers) == 1
     assert len(holds) == 5
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 async def test_make_too_many(app: Quart, stranger: Program, alice: Person) -> None:
@@ -190,7 +192,7 @@ async def test_get_of_another(app: Quart, program: Program, bobs: Program) -> No
 
 
 async def owner_of(app: Quart, program: Program) -> int:
-    found = await rows(app, AccessToken.id, AccessToken.user_id)
+    found = await rows(app, access_tokens_table.c.id, access_tokens_table.c.user_id)
     return int(dict(found)[program.token_id])
 
 
@@ -259,7 +261,7 @@ async def test_expired_are_removed(app: Quart, program: Program, alice: Person) 
     await expire(app, ended.token_id)
     await problem(await program.delete(f"{TOKENS}/{ended.token_id}"), 404, "TOKEN_NOT_FOUND")
     await clean_up(app)
-    assert await rows(app, AccessToken.id) == [(program.token_id,)]
+    assert await rows(app, access_tokens_table.c.id) == [(program.token_id,)]
 
 
 async def test_never_in_the_log(

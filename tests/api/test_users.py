@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from service.models import Session, User
+from service.models import sessions_table, users_table
 from tests.api.programs import BOOKS, Program, problem, wrong_fields
 from tests.people import PASSWORD, add_user, count, rows
 
@@ -26,10 +26,12 @@ async def test_register(app: Quart, stranger: Program) -> None:
     assert made["registered_on"].endswith("Z")
     assert response.headers["Location"] == "/api/v1/me"
     assert "Set-Cookie" not in response.headers
-    [(user_id, email, hashed)] = await rows(app, User.id, User.email, User.password_hashed)
+    [(user_id, email, hashed)] = await rows(
+        app, users_table.c.id, users_table.c.email, users_table.c.password_hashed
+    )
     assert (user_id, email) == (made["id"], EMAIL)
     assert hashed.startswith("$argon2id$")
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
 
 
 async def test_register_then_work(app: Quart, stranger: Program) -> None:
@@ -59,13 +61,13 @@ async def test_taken(app: Quart, stranger: Program, spelling: str) -> None:
     await add_user(app, EMAIL)
     response = await stranger.post(USERS, {"email": spelling, "password": PASSWORD})
     await problem(response, 409, "EMAIL_TAKEN")
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 async def test_at_the_same_moment(app: Quart, stranger: Program) -> None:
     done = await asyncio.gather(*(stranger.post(USERS, ACCOUNT) for _ in range(6)))
     assert sorted(response.status_code for response in done) == [201, *[409] * 5]
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -103,4 +105,4 @@ async def test_wrong(app: Quart, stranger: Program) -> None:
         ("email", "missing"),
         ("password", "missing"),
     ]
-    assert await count(app, User) == 0
+    assert await count(app, users_table) == 0

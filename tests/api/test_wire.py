@@ -5,7 +5,7 @@ import json
 import pytest
 from quart import Quart
 
-from service.models import Book
+from service.models import books_table
 from tests.api.described import encoded
 from tests.api.programs import A_BOOK, BOOKS, Program
 from tests.people import count
@@ -59,7 +59,7 @@ async def test_header_twice(app: Quart, program: Program, name: str) -> None:
         answer = await send(app, "POST", BOOKS, headers=lines, body=encoded(A_BOOK))
         assert answer.status == 400
         assert name in json.loads(answer.body)["detail"]
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_book_is_not_to_be_transformed(program: Program) -> None:

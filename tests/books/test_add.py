@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from quart import Quart
 
-from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, Book
+from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, books_table
 from tests.books.forms import WRONG, a_book
 from tests.markup import parse
 from tests.people import Browser, Person, count, rows, text_of
@@ -24,14 +24,20 @@ async def test_add(app: Quart, alice: Person) -> None:
     page = await alice.page("/books/")
     assert "Added new book (Middlemarch)!" in page
     assert "George Eliot" in page
-    columns = (Book.id, Book.title, Book.author, Book.rating, Book.user_id)
+    columns = (
+        books_table.c.id,
+        books_table.c.title,
+        books_table.c.author,
+        books_table.c.rating,
+        books_table.c.user_id,
+    )
     [(_, *values)] = await rows(app, *columns)
     assert values == ["Middlemarch", "George Eliot", 5, alice.id]
 
 
 async def test_add_notes_the_time(app: Quart, alice: Person) -> None:
     await alice.post("/books/add", a_book())
-    [(created_at, updated_at)] = await rows(app, Book.created_at, Book.updated_at)
+    [(created_at, updated_at)] = await rows(app, books_table.c.created_at, books_table.c.updated_at)
     assert abs(datetime.now(UTC) - created_at) < timedelta(minutes=5)
     assert abs(updated_at - created_at) < timedelta(seconds=1)
 
@@ -40,14 +46,14 @@ async def test_add_notes_the_time(app: Quart, alice: Person) -> None:
 async def test_add_rating(app: Quart, alice: Person, rating: str) -> None:
     """A rating is one of five whole numbers, or none."""
     await alice.post("/books/add", a_book(book_rating=rating))
-    assert await rows(app, Book.rating) == [(int(rating) if rating else None,)]
+    assert await rows(app, books_table.c.rating) == [(int(rating) if rating else None,)]
 
 
 async def test_add_without_rating_field(app: Quart, alice: Person) -> None:
     form = a_book()
     del form["book_rating"]
     assert (await alice.post("/books/add", form)).status_code == 303
-    assert await rows(app, Book.rating) == [(None,)]
+    assert await rows(app, books_table.c.rating) == [(None,)]
 
 
 async def test_add_longest(app: Quart, alice: Person) -> None:
@@ -55,7 +61,7 @@ async def test_add_longest(app: Quart, alice: Person) -> None:
     title, author = "🦉" * TITLE_MAX_LENGTH, "é" * AUTHOR_MAX_LENGTH
     response = await alice.post("/books/add", a_book(book_title=title, book_author=author))
     assert response.status_code == 303
-    assert await rows(app, Book.title, Book.author) == [(title, author)]
+    assert await rows(app, books_table.c.title, books_table.c.author) == [(title, author)]
     assert title in await alice.page("/books/")
 
 
@@ -74,7 +80,7 @@ async def test_add_wrong(app: Quart, alice: Person, field: str, value: str, mess
     if "\0" not in value:
         assert page.fields.pop("form")
         assert page.fields == form
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_add_all_wrong(alice: Person) -> None:
@@ -87,7 +93,7 @@ async def test_add_twice(app: Quart, alice: Person) -> None:
     """People read books twice."""
     for _ in range(2):
         assert (await alice.post("/books/add", a_book())).status_code == 303
-    assert await count(app, Book) == 2
+    assert await count(app, books_table) == 2
 
 
 async def test_add_unknown_fields(app: Quart, alice: Person, bob: Person) -> None:
@@ -95,7 +101,9 @@ async def test_add_unknown_fields(app: Quart, alice: Person, bob: Person) -> Non
     extra = {"user_id": str(bob.id), "book_user_id": str(bob.id), "id": "4711", "book_id": "4711"}
     extra |= {"created_at": "2000-01-01", "book_created_at": "2000-01-01", "owner": "bob"}
     assert (await alice.post("/books/add", a_book() | extra)).status_code == 303
-    [(book_id, owner, created_at)] = await rows(app, Book.id, Book.user_id, Book.created_at)
+    [(book_id, owner, created_at)] = await rows(
+        app, books_table.c.id, books_table.c.user_id, books_table.c.created_at
+    )
     assert book_id != 4711
     assert owner == alice.id
     assert created_at.year > 2000
@@ -105,4 +113,4 @@ async def test_add_signed_out(app: Quart, nobody: Browser) -> None:
     """What was sent is lost, so the way back leads to the list and not into an error."""
     response = await nobody.post("/books/add", a_book())
     assert (response.status_code, response.location) == (303, "/login?next=/books/")
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0

@@ -7,7 +7,7 @@ from quart import Quart
 
 from service.books import rules
 from service.books.rules import MAX_BOOKS
-from service.models import Book, User
+from service.models import books_table, users_table
 from tests.api.programs import A_BOOK, BOOKS, Program, add_program, counted, problem, wrong_fields
 from tests.books.forms import a_book
 from tests.markup import parse
@@ -37,7 +37,7 @@ async def test_hundred_thousand(app: Quart, alice: Person, bob: Person, program:
     """Both doors refuse the next, say what to do, and leave everything as it is."""
     await add_books(app, alice.id, MAX_BOOKS - 1)
     assert (await program.post(BOOKS, A_BOOK)).status_code == 201
-    before = await rows(app, User.id, User.books_revision)
+    before = await rows(app, users_table.c.id, users_table.c.books_revision)
     refused = await alice.post("/books/add", a_book())
     assert refused.status_code == 409
     page = await parse(refused)
@@ -45,9 +45,9 @@ async def test_hundred_thousand(app: Quart, alice: Person, bob: Person, program:
     assert "There are 100,000 books on your list" in await text_of(refused)
     found = await problem(await program.post(BOOKS, A_BOOK), 409, "TOO_MANY_BOOKS")
     assert "Delete some of them first" in found["detail"]
-    assert await rows(app, User.id, User.books_revision) == before
+    assert await rows(app, users_table.c.id, users_table.c.books_revision) == before
     assert (await bob.post("/books/add", a_book())).status_code == 303
-    assert await count(app, Book) == MAX_BOOKS + 1
+    assert await count(app, books_table) == MAX_BOOKS + 1
 
 
 async def test_editing_a_full_list(alice: Person, program: Program, three: None) -> None:
@@ -67,11 +67,11 @@ async def test_batch(app: Quart, program: Program, three: None) -> None:
         ("operations[3]", "TOO_MANY_BOOKS"),
         ("operations[4]", "TOO_MANY_BOOKS"),
     ]
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
     answer = await (await program.post(BATCH, body | {"atomic": False})).get_json()
     assert [it["status"] for it in answer["results"]] == [201, 201, 201, 409, 409]
     assert answer["results"][3]["error"]["code"] == "TOO_MANY_BOOKS"
-    assert await count(app, Book) == 3
+    assert await count(app, books_table) == 3
 
 
 async def test_batch_that_is_undone(app: Quart, program: Program, three: None) -> None:
@@ -82,7 +82,7 @@ async def test_batch_that_is_undone(app: Quart, program: Program, three: None) -
     undone = await program.post(BATCH, {"operations": [*deletes, CREATE, unknown]})
     await problem(undone, 422, "INVALID_INPUT")
     await problem(await program.post(BOOKS, A_BOOK), 409, "TOO_MANY_BOOKS")
-    assert await count(app, Book) == 3
+    assert await count(app, books_table) == 3
 
 
 async def test_at_the_same_moment(
@@ -96,7 +96,7 @@ async def test_at_the_same_moment(
         statuses += [it.status_code for it in answers]
         assert set(statuses) <= {201, 409, 503}, "SQLite lets one wait for another so long only"
     assert statuses.count(201) == 3
-    assert await count(app, Book) == 3
+    assert await count(app, books_table) == 3
 
 
 async def test_what_comes_past_the_service(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from quart import Quart
 
-from service.models import Book
+from service.models import books_table
 from tests.markup import parse
 from tests.people import Browser, Person, rows
 
@@ -19,7 +19,7 @@ async def test_delete_form(app: Quart, alice: Person) -> None:
     assert "Emma" in page.source
     assert page.forms == [("post", f"/books/{book_id}/delete")]
     assert "/books/" in page.links
-    assert await rows(app, Book.id) == [(book_id,)]
+    assert await rows(app, books_table.c.id) == [(book_id,)]
 
 
 async def test_delete(app: Quart, alice: Person, bob: Person) -> None:
@@ -29,7 +29,7 @@ async def test_delete(app: Quart, alice: Person, bob: Person) -> None:
     assert (response.status_code, response.location) == (303, "/books/")
     page = await alice.page("/books/")
     assert "Book (Emma) was deleted!" in page
-    assert await rows(app, Book.id) == [(second,), (others,)]
+    assert await rows(app, books_table.c.id) == [(second,), (others,)]
 
 
 async def test_delete_twice(alice: Person) -> None:
@@ -58,7 +58,7 @@ async def test_delete_of_another(app: Quart, alice: Person, bob: Person, method:
         assert response.status_code == 404
         answers.append((list(response.headers), await response.get_data()))
     assert answers[0] == answers[1]
-    assert await rows(app, Book.id) == [(book_id,)]
+    assert await rows(app, books_table.c.id) == [(book_id,)]
 
 
 async def test_delete_signed_out(app: Quart, alice: Person, nobody: Browser) -> None:
@@ -67,4 +67,4 @@ async def test_delete_signed_out(app: Quart, alice: Person, nobody: Browser) -> 
     assert response.location == f"/login?next=/books/{book_id}/delete"
     response = await nobody.post(f"/books/{book_id}/delete")
     assert response.location == "/login?next=/books/"
-    assert await rows(app, Book.id) == [(book_id,)]
+    assert await rows(app, books_table.c.id) == [(book_id,)]

@@ -7,21 +7,21 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import Book
+from service.models import books_table
 from tests.books.forms import WRONG, a_book
 from tests.markup import parse
 from tests.people import Browser, Person, rows, text_of
 from tests.statements import run
 
-VALUES = (Book.title, Book.author, Book.rating)
+VALUES = (books_table.c.title, books_table.c.author, books_table.c.rating)
 
 
 async def test_edit_form(app: Quart, alice: Person) -> None:
     """The form shows the present values."""
     await alice.post("/books/add", a_book(book_rating="3"))
-    [(book_id,)] = await rows(app, Book.id)
+    [(book_id,)] = await rows(app, books_table.c.id)
     page = await parse(await alice.get(f"/books/{book_id}/edit"))
-    [(version,)] = await rows(app, Book.version)
+    [(version,)] = await rows(app, books_table.c.version)
     assert page.fields == a_book(book_rating="3", version=str(version))
     assert page.forms == [("post", f"/books/{book_id}/edit")]
 
@@ -42,7 +42,7 @@ async def test_edit(app: Quart, alice: Person) -> None:
 
 async def test_edit_takes_the_rating_away(app: Quart, alice: Person) -> None:
     await alice.post("/books/add", a_book())
-    [(book_id,)] = await rows(app, Book.id)
+    [(book_id,)] = await rows(app, books_table.c.id)
     await alice.post(f"/books/{book_id}/edit", a_book(book_rating=""))
     assert await rows(app, *VALUES) == [("Middlemarch", "George Eliot", None)]
 
@@ -51,7 +51,7 @@ async def test_edit_changes_one_book(app: Quart, alice: Person, bob: Person) -> 
     [first, second] = await alice.has_books("First", "Second")
     await bob.has_books("Third")
     await alice.post(f"/books/{second}/edit", a_book(book_title="Changed"))
-    assert await rows(app, Book.id, Book.title) == [
+    assert await rows(app, books_table.c.id, books_table.c.title) == [
         (first, "First"),
         (second, "Changed"),
         (second + 1, "Third"),
@@ -61,9 +61,9 @@ async def test_edit_changes_one_book(app: Quart, alice: Person, bob: Person) -> 
 async def test_edit_notes_the_time(app: Quart, alice: Person) -> None:
     [book_id] = await alice.has_books("Emma")
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    await run(app, update(Book).values(created_at=long_ago, updated_at=long_ago))
+    await run(app, update(books_table).values(created_at=long_ago, updated_at=long_ago))
     await alice.post(f"/books/{book_id}/edit", a_book())
-    [(created_at, updated_at)] = await rows(app, Book.created_at, Book.updated_at)
+    [(created_at, updated_at)] = await rows(app, books_table.c.created_at, books_table.c.updated_at)
     assert created_at == long_ago
     assert updated_at.year > 2020
 
@@ -89,7 +89,7 @@ async def test_edit_unknown_fields(app: Quart, alice: Person, bob: Person) -> No
     [book_id] = await alice.has_books("Emma")
     extra = {"id": "4711", "book_id": "4711", "user_id": str(bob.id), "book_user_id": str(bob.id)}
     assert (await alice.post(f"/books/{book_id}/edit", a_book() | extra)).status_code == 303
-    assert await rows(app, Book.id, Book.user_id) == [(book_id, alice.id)]
+    assert await rows(app, books_table.c.id, books_table.c.user_id) == [(book_id, alice.id)]
 
 
 async def test_edit_at_the_same_moment(app: Quart, alice: Person) -> None:
@@ -160,7 +160,7 @@ async def test_edit_strange_version(app: Quart, alice: Person, version: str) -> 
     [book_id] = await alice.has_books("Emma")
     response = await alice.post(f"/books/{book_id}/edit", a_book(version=version))
     assert response.status_code == 409
-    assert (await rows(app, Book.title)) == [("Emma",)]
+    assert (await rows(app, books_table.c.title)) == [("Emma",)]
 
 
 async def test_edit_deleted_meanwhile(alice: Person) -> None:

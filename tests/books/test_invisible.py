@@ -4,7 +4,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import AccessToken, Book
+from service.models import access_tokens_table, books_table
 from tests.api.programs import BOOKS, add_program
 from tests.books.forms import a_book
 from tests.markup import parse
@@ -18,7 +18,7 @@ TEXTS = ["\u200b", "\u3164", "\u2800\ufe0f", " ", "\u202e\U000e0041"]
 async def has_book(app: Quart, person: Person, text: str) -> int:
     """A row as an earlier release could write it."""
     [book_id] = await person.has_books(text)
-    await run(app, update(Book).values(author=text))
+    await run(app, update(books_table).values(author=text))
     return book_id
 
 
@@ -47,14 +47,16 @@ async def test_pages_change(app: Quart, alice: Person, text: str) -> None:
     assert stale.status_code == 409
     assert "(no visible title)" in await text_of(stale)
     assert (await alice.post(path, a_book())).status_code == 303
-    assert await rows(app, Book.title, Book.author) == [("Middlemarch", "George Eliot")]
+    assert await rows(app, books_table.c.title, books_table.c.author) == [
+        ("Middlemarch", "George Eliot")
+    ]
 
 
 async def test_pages_delete(app: Quart, alice: Person) -> None:
     book_id = await has_book(app, alice, "\u200b")
     assert (await alice.post(f"/books/{book_id}/delete")).status_code == 303
     assert "Book (no visible title) was deleted!" in await alice.page("/books/")
-    assert await rows(app, Book.id) == []
+    assert await rows(app, books_table.c.id) == []
 
 
 async def test_programs(app: Quart, alice: Person) -> None:
@@ -64,7 +66,7 @@ async def test_programs(app: Quart, alice: Person) -> None:
     path = f"{BOOKS}/{book_id}"
     assert (await (await program.get(path)).get_json())["title"] == "\u200b"
     assert (await program.patch(path, {"rating": 4})).status_code == 200
-    assert await rows(app, Book.title, Book.rating) == [("\u200b", 4)]
+    assert await rows(app, books_table.c.title, books_table.c.rating) == [("\u200b", 4)]
     assert (await program.delete(path)).status_code == 204
 
 
@@ -76,4 +78,4 @@ async def test_token(app: Quart, alice: Person) -> None:
     assert "(no visible name)" in await alice.page(f"{path}/{token_id}/revoke")
     await alice.post(f"{path}/{token_id}/revoke")
     assert "Token (no visible name) was revoked!" in await alice.page(path)
-    assert await rows(app, AccessToken.id) == []
+    assert await rows(app, access_tokens_table.c.id) == []

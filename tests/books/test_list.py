@@ -4,7 +4,7 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import Book
+from service.models import books_table
 from tests.markup import parse
 from tests.people import Browser, Person
 from tests.statements import observed, run
@@ -48,7 +48,7 @@ async def test_list_only_ones_own(alice: Person, bob: Person) -> None:
 async def test_list_columns(app: Quart, alice: Person) -> None:
     """Each row has title, author, rating in words, and ways to edit and delete it."""
     [first, second] = await alice.has_books("Middlemarch", "Emma")
-    await run(app, update(Book).where(Book.id == second).values(rating=4))
+    await run(app, update(books_table).where(books_table.c.id == second).values(rating=4))
     page = await parse(await alice.get("/books/"))
     assert page.cells[:4] == ["Title", "Author", "Rating", "Actions"]
     assert page.cells[4:7] == ["Emma", "Somebody", "★★★★☆4 of 5"]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from quart import Quart
 
-from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, Book
+from service.models import AUTHOR_MAX_LENGTH, TITLE_MAX_LENGTH, books_table
 from service.text.visible import is_visible
 from tests.books.forms import a_book
 from tests.markup import Page, parse
@@ -41,7 +41,9 @@ async def test_text_round_trip(app: Quart, alice: Person, title: str, author: st
     body = urlencode({"book_title": title, "book_author": author, "book_rating": ""}).encode()
     cookie = [("Cookie", f"readlog-session={alice.cookie()}")]
     assert (await send_form(app, "/books/add", body, headers=cookie)).status == 303
-    book_id, *kept = (await rows(app, Book.id, Book.title, Book.author))[-1]
+    book_id, *kept = (await rows(app, books_table.c.id, books_table.c.title, books_table.c.author))[
+        -1
+    ]
     assert kept == [title, author]
     answer = await send(app, target=f"/books/{book_id}/edit", headers=cookie)
     fields = Page(answer.text).fields
@@ -97,7 +99,7 @@ async def test_text_is_never_markup(app: Quart, alice: Person, payload: str) -> 
     tags = {}
     for title in ("x", payload):
         await alice.post("/books/add", a_book(book_title=title, book_author=title))
-        [(book_id,)] = (await rows(app, Book.id))[-1:]
+        [(book_id,)] = (await rows(app, books_table.c.id))[-1:]
         listed, listed_tags = await structure(alice, "/books/")
         assert f"Added new book ({title})!" in "".join(_texts(listed.source))
         assert listed.cells[4:6] == [title, title]

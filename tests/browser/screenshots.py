@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from service import db, migrations
 from service.auth.queries import note_use
 from service.config import Settings
-from service.models import Book
+from service.models import books_table
 from service.tokens import rules as tokens
 from service.users.forms import Scope, TokenWish
 from tests.browser.chromium import chromium, find_chromium
@@ -111,7 +111,7 @@ async def put_books(site: Site, reader: Person) -> None:
     """Put the sample on somebody's list."""
     for title, author, rating in BOOKS:  # one by one: their order is the list's
         row = {"title": title, "author": author, "rating": rating, "user_id": reader.id}
-        await run(site.app, insert(Book).values(row))
+        await run(site.app, insert(books_table).values(row))
 
 
 async def put_tokens(site: Site, reader: Person) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.models import Book
+from service.models import books_table
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site
 from tests.browser.tabs import Tab
@@ -55,10 +55,14 @@ async def test_try_it(open_tab: OpenTab, site: Site) -> None:
     await tab.page.locator("#delete_book-book_id").fill(str(book_id))
     await tab.page.locator("#delete_book").get_by_role("button", name="Send DELETE").click()
     assert tab.problems.pop().startswith(f"dialog: DELETE /api/v1/books/{book_id}")
-    assert person.id in {owner for _, owner in await rows(site.app, Book.id, Book.user_id)}
+    assert person.id in {
+        owner for _, owner in await rows(site.app, books_table.c.id, books_table.c.user_id)
+    }
     tab.confirming = "cannot be undone"
     assert (await sent(tab, "delete_book", "DELETE")).startswith("204")
-    assert person.id not in {owner for _, owner in await rows(site.app, Book.id, Book.user_id)}
+    assert person.id not in {
+        owner for _, owner in await rows(site.app, books_table.c.id, books_table.c.user_id)
+    }
     assert all(url.startswith(f"{site.url}/") for url in tab.requested)
 
 

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Request
 from sqlalchemy import update
 
 from service import db
-from service.models import AccessToken, Book, User
+from service.models import access_tokens_table, books_table, users_table
 from tests.browser.chromium import chromium
 from tests.browser.conftest import OpenTab
 from tests.browser.sites import Site, new_email
@@ -31,7 +31,7 @@ async def remembering_browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 
 async def books_of(site: Site, owner: int) -> list[str]:
-    found = await rows(site.app, Book.id, Book.title, Book.user_id)
+    found = await rows(site.app, books_table.c.id, books_table.c.title, books_table.c.user_id)
     return [title for _, title, user_id in found if user_id == owner]
 
 
@@ -55,7 +55,7 @@ async def send_twice(tab: Tab, site: Site, name: str, path: str) -> None:
         if connection.dialect == "postgresql":
             await run_on(connection, "LOCK TABLE users IN EXCLUSIVE MODE")
         else:  # it has one writer at a time
-            await run_on(connection, update(User).values(email=User.email))
+            await run_on(connection, update(users_table).values(email=users_table.c.email))
         await click(1)
         await click(2)
     await tab.page.wait_for_url(tab.url + path)
@@ -111,7 +111,7 @@ async def test_token_double_click(open_tab: OpenTab, site: Site, scripts: bool) 
         tab.page.get_by_text("This form was sent twice and made one token.")
     )
     await told.wait_for()
-    found = await rows(site.app, AccessToken.id, AccessToken.user_id)
+    found = await rows(site.app, access_tokens_table.c.id, access_tokens_table.c.user_id)
     assert [owner for _, owner in found].count(person.id) == 1
 
 

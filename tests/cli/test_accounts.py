@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 
 from service.config import Settings
-from service.models import AccessToken, Session, User
+from service.models import access_tokens_table, sessions_table, users_table
 from tests.cli.conftest import Run
 from tests.people import PASSWORD, Browser, add_person, count, rows
 from tests.tokens.token_forms import has_tokens
@@ -67,7 +67,7 @@ def test_typed_differently(run: Run, settings: Settings) -> None:
     done = run("create-user", "alice@example.com", input=f"{PASSWORD}\nsomething else\n")
     assert done.exit_code == 1
     assert "do not match" in done.stderr
-    assert on(settings, lambda app: count(app, User)) == 0
+    assert on(settings, lambda app: count(app, users_table)) == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_rules_of_registering(
     for line, message in zip(lines, messages, strict=True):
         assert line.startswith(f"Error: {message}")
     assert PASSWORD not in done.output
-    assert on(settings, lambda app: count(app, User)) == 0
+    assert on(settings, lambda app: count(app, users_table)) == 0
 
 
 def test_taken(run: Run, settings: Settings) -> None:
@@ -125,7 +125,7 @@ def test_taken(run: Run, settings: Settings) -> None:
         done = run("create-user", "alice@example.com", "--password-stdin", input=PASSWORD)
         assert done.exit_code == code
     assert done.stderr == "Error: email: There is an account with this e-mail address already.\n"
-    assert on(settings, lambda app: count(app, User)) == 1
+    assert on(settings, lambda app: count(app, users_table)) == 1
 
 
 def test_set_password(run: Run, settings: Settings) -> None:
@@ -153,7 +153,7 @@ def test_set_password(run: Run, settings: Settings) -> None:
         return codes
 
     assert on(settings, try_all) == [401, 303, 303, 200]
-    assert on(settings, lambda app: rows(app, AccessToken.name)) == [("bob@example.com",)]
+    assert on(settings, lambda app: rows(app, access_tokens_table.c.name)) == [("bob@example.com",)]
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,16 @@ def test_set_password_refused(
     run: Run, settings: Settings, email: str, password: str, message: str
 ) -> None:
     on(settings, lambda app: add_person(app, "alice@example.com"))
-    before = on(settings, lambda app: rows(app, User.id, User.password_hashed))
+    before = on(settings, lambda app: rows(app, users_table.c.id, users_table.c.password_hashed))
     done = run("set-password", email, "--password-stdin", input=password)
     assert (done.exit_code, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"Error: {message}")
-    assert on(settings, lambda app: rows(app, User.id, User.password_hashed)) == before
-    assert on(settings, lambda app: count(app, Session)) == 1
+    assert (
+        on(settings, lambda app: rows(app, users_table.c.id, users_table.c.password_hashed))
+        == before
+    )
+    assert on(settings, lambda app: count(app, sessions_table)) == 1
 
 
 def test_address_of_the_flask_application(run: Run, settings: Settings) -> None:

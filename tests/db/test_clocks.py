@@ -9,7 +9,14 @@ from quart import Quart
 from sqlalchemy import select
 
 from service import db
-from service.models import AccessToken, Book, DatabaseEpoch, DatabaseNow, IdempotencyKey, Session
+from service.models import (
+    DatabaseEpoch,
+    DatabaseNow,
+    access_tokens_table,
+    books_table,
+    idempotency_keys_table,
+    sessions_table,
+)
 from tests.api.programs import A_BOOK, BOOKS, Program, add_program, at_rest
 from tests.clocks import Clock, machine_ahead
 from tests.jobs import clean_up
@@ -83,7 +90,7 @@ async def test_idempotency_key(app: Quart, second_app: Quart, program: Program) 
     with machine_ahead(FAR_AHEAD):
         again = await at(second_app, program).post(BOOKS, A_BOOK, Idempotency_Key="one")
     assert await again.get_data() == await made.get_data()
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
 
 
 async def test_housekeeping(app: Quart, second_app: Quart, program: Program) -> None:
@@ -92,7 +99,10 @@ async def test_housekeeping(app: Quart, second_app: Quart, program: Program) -> 
     await add_program(app, 1)
     with machine_ahead(1000 * FAR_AHEAD):
         await clean_up(second_app)
-    kept = [await count(app, table) for table in (Session, AccessToken, IdempotencyKey)]
+    kept = [
+        await count(app, table)
+        for table in (sessions_table, access_tokens_table, idempotency_keys_table)
+    ]
     assert kept == [1, 2, 1]
 
 
@@ -101,7 +111,7 @@ async def test_use_of_a_token(app: Quart, second_app: Quart, program: Program) -
     with machine_ahead(AHEAD):
         await at(second_app, program).get(BOOKS)
         await at_rest(second_app)
-    [(used, now)] = await rows(app, AccessToken.last_used_at, DatabaseNow())
+    [(used, now)] = await rows(app, access_tokens_table.c.last_used_at, DatabaseNow())
     assert used <= now
 
 

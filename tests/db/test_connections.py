@@ -16,7 +16,7 @@ from service.db.failures import NoFreeConnectionError
 from service.db.statements import Statement, scalar
 from service.db.violations import VIOLATIONS
 from service.exceptions import DatabaseUnavailableError
-from service.models import User
+from service.models import users_table
 from tests.people import count
 from tests.statements import run, run_on
 from tests.waiting import eventually
@@ -34,7 +34,7 @@ OURS = Statement(
     scalar,
 )
 SLEEP = Statement(text("SELECT pg_sleep(30)"), scalar)
-A_USER = insert(User).values(email="a@example.com", password_hashed="!")
+A_USER = insert(users_table).values(email="a@example.com", password_hashed="!")
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ async def test_transaction(context: Quart) -> None:
     async with db.transaction() as connection:
         await run_on(connection, A_USER)
         if connection.dialect == "postgresql":
-            assert await count(context, User) == 0
-    assert await count(context, User) == 1
+            assert await count(context, users_table) == 0
+    assert await count(context, users_table) == 1
 
 
 async def test_transaction_is_rolled_back(context: Quart) -> None:
@@ -64,7 +64,7 @@ async def test_transaction_is_rolled_back(context: Quart) -> None:
 
     with pytest.raises(LookupError):
         await fail()
-    assert await count(context, User) == 0
+    assert await count(context, users_table) == 0
     assert pool_of(context).turns.in_use == 0
 
 
@@ -80,13 +80,13 @@ async def test_failed_statement_is_not_passed_over(context: Quart) -> None:
 
     with pytest.raises(RuntimeError, match="nothing was committed"):
         await go_on()
-    assert await count(context, User) == 0
+    assert await count(context, users_table) == 0
 
 
 async def test_read_commits_each_statement(context: Quart) -> None:
     async with db.read() as connection:
         await run_on(connection, A_USER)
-        assert await count(context, User) == 1
+        assert await count(context, users_table) == 1
 
 
 @on_postgresql

@@ -16,13 +16,20 @@ from service.db.failures import is_unavailable
 from service.db.violations import VIOLATIONS, violates
 from service.exceptions import NotAuthenticatedError
 from service.idempotency import Key
-from service.models import AccessToken, Base, Book, DatabaseNow, IdempotencyKey, User
+from service.models import (
+    DatabaseNow,
+    access_tokens_table,
+    books_table,
+    idempotency_keys_table,
+    metadata,
+    users_table,
+)
 from service.users import accounts
 from service.users.accounts import EmailTakenError
 from tests.people import Person, count
 from tests.statements import run_on
 
-NAMES = [str(each.name) for table in Base.metadata.tables.values() for each in table.constraints]
+NAMES = [str(each.name) for table in metadata.tables.values() for each in table.constraints]
 ALICE = "alice@example.com"
 BOOK = {"title": "Emma", "author": "Jane Austen"}
 TOKEN = {
@@ -49,20 +56,20 @@ async def add(app: Quart, table: Any, *rows: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "table", "rows"),
     [
-        ("users_email_key", User, [{"email": ALICE, "password_hashed": "!"}]),
-        ("users_email_length_check", User, [{"email": "a" * 255, "password_hashed": "!"}]),
-        ("users_pkey", User, [{"id": 1, "email": "users.email", "password_hashed": "!"}]),
-        ("books_title_length_check", Book, [BOOK | {"user_id": 1, "title": ""}]),
+        ("users_email_key", users_table, [{"email": ALICE, "password_hashed": "!"}]),
+        ("users_email_length_check", users_table, [{"email": "a" * 255, "password_hashed": "!"}]),
+        ("users_pkey", users_table, [{"id": 1, "email": "users.email", "password_hashed": "!"}]),
+        ("books_title_length_check", books_table, [BOOK | {"user_id": 1, "title": ""}]),
         (
             "books_author_length_check",
-            Book,
+            books_table,
             [BOOK | {"user_id": 1, "author": "", "title": "books.id"}],
         ),
-        ("books_rating_range_check", Book, [BOOK | {"user_id": 1, "rating": 9}]),
-        ("books_user_id_fkey", Book, [BOOK | {"user_id": 4711}]),
-        ("access_tokens_token_hash_key", AccessToken, [TOKEN, TOKEN]),
-        (None, Book, [BOOK | {"user_id": 1, "title": None}]),
-        (None, User, [{"email": None, "password_hashed": "!"}]),
+        ("books_rating_range_check", books_table, [BOOK | {"user_id": 1, "rating": 9}]),
+        ("books_user_id_fkey", books_table, [BOOK | {"user_id": 4711}]),
+        ("access_tokens_token_hash_key", access_tokens_table, [TOKEN, TOKEN]),
+        (None, books_table, [BOOK | {"user_id": 1, "title": None}]),
+        (None, users_table, [{"email": None, "password_hashed": "!"}]),
     ],
 )
 async def test_violates(
@@ -104,7 +111,7 @@ async def test_register_violates_another(app: Quart, alice: Person, account: Any
     with pytest.raises(VIOLATIONS):
         async with app.app_context(), db.transaction() as connection:
             await accounts.register(connection, *account)
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 async def test_register_taken(app: Quart, alice: Person) -> None:
@@ -126,7 +133,7 @@ async def test_claim_violates(app: Quart, alice: Person, key: Key, error: type[E
     with pytest.raises(error):
         async with app.app_context(), db.transaction() as connection:
             await idempotency.claim(connection, key)
-    assert await count(app, IdempotencyKey) == 0
+    assert await count(app, idempotency_keys_table) == 0
 
 
 def connected(path: Path, mode: str = "rwc") -> "closing[sqlite3.Connection]":

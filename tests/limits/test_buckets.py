@@ -10,7 +10,7 @@ from service.exceptions import TooManyRequestsError
 from service.limits import buckets as limits
 from service.limits.buckets import Limit
 from service.limits.views import REGISTRATIONS_PER_ADDRESS, WRITES_PER_USER
-from service.models import RateLimit, User
+from service.models import rate_limits_table, users_table
 from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, Person, count, rows
 
@@ -81,13 +81,13 @@ async def test_limit_clock_going_back(app: Quart, clock: Clock) -> None:
 async def test_limit_keeps_no_address(app: Quart, clock: Clock) -> None:
     """The table cannot tell who tried what, and rows that mean nothing go."""
     await attempt(app, "192.0.2.1")
-    [(key,)] = await rows(app, RateLimit.key)
+    [(key,)] = await rows(app, rate_limits_table.c.key)
     assert len(key) == 32
     assert b"192.0.2.1" not in key
     await clock.advance(3600)
     async with app.app_context(), db.read() as connection:
         await limits.delete_expired(connection)
-    assert await count(app, RateLimit) == 0
+    assert await count(app, rate_limits_table) == 0
 
 
 async def test_register_per_address(app: Quart, clock: Clock) -> None:
@@ -99,7 +99,7 @@ async def test_register_per_address(app: Quart, clock: Clock) -> None:
     response = await Browser(app).post("/register", form, {HEADER: "192.0.2.1"})
     assert response.status_code == 429
     assert int(response.headers["Retry-After"]) >= 1
-    assert await count(app, User) == 0
+    assert await count(app, users_table) == 0
     response = await Browser(app).post("/register", form, {HEADER: "192.0.2.2"})
     assert response.status_code == 303
 

@@ -11,7 +11,7 @@ from service.exceptions import DatabaseUnavailableError, OverloadedError
 from service.limits import buckets as limits
 from service.limits import views as limiting
 from service.limits.views import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS
-from service.models import DatabaseEpoch, RateLimit
+from service.models import DatabaseEpoch, rate_limits_table
 from service.security.passwords import PasswordHasher
 from service.users import accounts, queries
 from tests.api.programs import Program, at_rest
@@ -70,7 +70,7 @@ def register(app: Quart, door: str) -> Ask:
 async def counted(app: Quart) -> list[float]:
     """The seconds until each bucket is empty, of those that are not."""
     await at_rest(app)
-    found = await rows(app, RateLimit.empty_at - DatabaseEpoch())
+    found = await rows(app, rate_limits_table.c.empty_at - DatabaseEpoch())
     return [round(seconds, 3) for (seconds,) in found if seconds > 0.001]
 
 

@@ -6,7 +6,7 @@ from quart import Quart, Response
 from service.app import create_app
 from service.config import Settings
 from service.limits.views import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
-from service.models import RateLimit
+from service.models import rate_limits_table
 from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, add_user, count, text_of
 
@@ -160,4 +160,4 @@ class TestSwitchedOff:
 
     async def test_nothing_is_counted(self, app: Quart, clock: Clock) -> None:
         assert await statuses(app, LOGIN_PER_ACCOUNT.count + 2) == [401] * 12
-        assert await count(app, RateLimit) == 0
+        assert await count(app, rate_limits_table) == 0

@@ -13,7 +13,7 @@ from sqlalchemy import Table, create_engine
 
 from service.migrations import SchemaError, head, revisions
 from service.migrations.adoption import OURS
-from service.models import Base
+from service.models import metadata
 from tests.migrations.conftest import Factory
 from tests.migrations.databases import Database
 from tests.migrations.flask import make_tables
@@ -32,7 +32,7 @@ def test_names_and_definitions_are_those_of_the_models(
     with database.connect() as connection:
         for table in _making_ids():
             table.dialect_options["sqlite"]["autoincrement"] = True
-        Base.metadata.create_all(connection)
+        metadata.create_all(connection)
     assert _comparable(database_at_head) == _comparable(database)
 
 
@@ -52,7 +52,7 @@ def test_check_notices_a_difference(database_at_head: Database) -> None:
 
 def test_tables_that_adoption_knows_are_those_of_the_models() -> None:
     """In an order in which they can be dropped."""
-    tables = Base.metadata.tables
+    tables = metadata.tables
     assert sorted(OURS) == sorted(tables)
     for name, table in tables.items():
         for key in table.foreign_keys:
@@ -165,7 +165,7 @@ def _run_script(database: Database, script: str) -> None:
 
 def _making_ids() -> list[Table]:
     """The tables whose ids the database makes."""
-    tables = Base.metadata.tables.values()
+    tables = metadata.tables.values()
     return [table for table in tables if table.autoincrement_column is not None]
 
 

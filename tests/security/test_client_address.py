@@ -8,7 +8,7 @@ from quart import Quart
 from werkzeug.datastructures import Headers
 
 from service.limits.views import LOGIN_PER_ADDRESS
-from service.models import RateLimit
+from service.models import rate_limits_table
 from service.security.client_address import Client, client_address, limit_key, parse_address
 from tests.people import rows
 from tests.wire import send_form
@@ -226,7 +226,7 @@ async def test_limits_count_that_address(
     """Signing in is counted for the client that the settings make out, and spoofing is useless."""
     body = b"email=carol%40example.com&password=wrong+horse"
     assert (await send_form(app, "/login", body, headers=headers, peer=PEER)).status == 401
-    keys = {key for (key,) in await rows(app, RateLimit.key)}
+    keys = {key for (key,) in await rows(app, rate_limits_table.c.key)}
     assert LOGIN_PER_ADDRESS.of(counted).key in keys
 
 

@@ -13,7 +13,7 @@ from werkzeug.security import generate_password_hash
 from service.app import create_app
 from service.config import Settings
 from service.exceptions import OverloadedError
-from service.models import RateLimit, Session, User
+from service.models import rate_limits_table, sessions_table, users_table
 from service.security.passwords import MAX_THREADS, PasswordHasher, Verdict, thread_count
 from service.threads import MAX_WAITING, GentleThreads
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
@@ -57,7 +57,7 @@ def hasher() -> Iterator[PasswordHasher]:
 
 
 async def stored_hash(app: Quart) -> str:
-    [(_, hashed)] = await rows(app, User.id, User.password_hashed)
+    [(_, hashed)] = await rows(app, users_table.c.id, users_table.c.password_hashed)
     return str(hashed)
 
 
@@ -92,7 +92,9 @@ async def test_legacy_hash_keeps_other_sessions(app: Quart, alice: Person) -> No
     await desk.post("/login", RIGHT)
     await phone.post("/login", RIGHT)
     assert (await desk.get("/profile")).status_code == 200
-    assert [user for _, user in await rows(app, Session.id, Session.user_id)].count(carol) == 2
+    assert [
+        user for _, user in await rows(app, sessions_table.c.id, sessions_table.c.user_id)
+    ].count(carol) == 2
 
 
 async def test_weak_argon2_is_renewed(app: Quart, nobody: Browser) -> None:
@@ -228,9 +230,9 @@ async def test_queue_full_page(
     response = await nobody.post(path, RIGHT | {"confirm": PASSWORD})
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
-    assert await count(app, User) == 0
+    assert await count(app, users_table) == 0
     if path == "/login":
-        counted = await rows(app, RateLimit.key, RateLimit.empty_at)
+        counted = await rows(app, rate_limits_table.c.key, rate_limits_table.c.empty_at)
         assert all(empty_at <= time.time() for _, empty_at in counted)
 
 

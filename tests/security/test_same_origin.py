@@ -7,7 +7,7 @@ from quart import Quart
 from werkzeug.datastructures import Headers
 from werkzeug.routing import Rule
 
-from service.models import Base
+from service.models import metadata
 from service.security.same_origin import SAFE_METHODS, is_same_origin
 from tests.people import PASSWORD, Browser, Person, add_user, rows
 from tests.production import HOST, ORIGIN, production, secure_browser
@@ -85,7 +85,7 @@ def unsafe(app: Quart) -> list[tuple[str, str]]:
 
 
 async def everything(app: Quart) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: await rows(app, *table.c) for name, table in Base.metadata.tables.items()}
+    return {name: await rows(app, *table.c) for name, table in metadata.tables.items()}
 
 
 @pytest.mark.parametrize("headers", CROSS_SITE, ids=str)

@@ -14,7 +14,7 @@ from service import db
 from service.app import create_app
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
-from service.models import DatabaseNow, Session
+from service.models import DatabaseNow, sessions_table
 from service.server.background import FIRST, HOUR, JOBS, RETRY, SOON, Every
 from service.web.context import wake
 from tests.jobs import Pauses
@@ -92,7 +92,7 @@ def is_about(seconds: float, expected: float) -> bool:
 
 async def expired_session(app: Quart) -> Person:
     person = await add_person(app, "alice@example.com")
-    await run(app, update(Session).values(expires_at=DatabaseNow()))
+    await run(app, update(sessions_table).values(expires_at=DatabaseNow()))
     return person
 
 
@@ -101,10 +101,10 @@ async def test_schedule_of_deleting(app: Quart, pauses: Pauses) -> None:
     await expired_session(app)
     for job in JOBS:
         assert is_about(await pauses.begun(job), FIRST)
-    assert await count(app, Session) == 1
+    assert await count(app, sessions_table) == 1
     for job in JOBS:
         assert is_about(await pauses.next(job), HOUR)
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
     assert is_about(await pauses.next("sessions"), HOUR)
 
 
@@ -214,7 +214,7 @@ async def test_cancelled_in_a_transaction(
 
     async def in_a_transaction() -> bool:
         async with db.transaction() as connection:
-            await run_on(connection, update(Session).values(expires_at=DatabaseNow()))
+            await run_on(connection, update(sessions_table).values(expires_at=DatabaseNow()))
             return await held()
 
     jobs["work"] = Every(HOUR, in_a_transaction)

@@ -17,7 +17,13 @@ from service.app import create_app
 from service.auth.queries import delete_expired_sessions
 from service.config import Settings
 from service.db.batches import BATCH
-from service.models import AccessToken, IdempotencyKey, RateLimit, Session, utc_now
+from service.models import (
+    access_tokens_table,
+    idempotency_keys_table,
+    rate_limits_table,
+    sessions_table,
+    utc_now,
+)
 from service.server import background
 from tests.jobs import Pauses, clean_up
 from tests.log_output import under_gunicorn
@@ -26,7 +32,7 @@ from tests.statements import observed, run, run_on
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 MANY = 3 * BATCH + 7
-TABLES = (Session, AccessToken, RateLimit, IdempotencyKey)
+TABLES = (sessions_table, access_tokens_table, rate_limits_table, idempotency_keys_table)
 
 
 @pytest.fixture
@@ -159,11 +165,11 @@ async def test_rows_in_use_are_left(app: Quart, database_url: str) -> None:
         async with other.transaction():
             await other.execute("UPDATE sessions SET user_id = user_id WHERE id <= 4")
             assert await clean_up(app) is False
-            assert await count(app, Session) == 5
+            assert await count(app, sessions_table) == 5
     finally:
         await other.close()
     await clean_up(app)
-    assert await count(app, Session) == 1
+    assert await count(app, sessions_table) == 1
 
 
 @on_postgresql
@@ -172,7 +178,7 @@ async def test_two_processes_at_once(app: Quart) -> None:
     async with app.app_context():
         for _ in range(2):
             await asyncio.gather(*(_one_batch() for _ in range(4)))
-    assert await count(app, Session) == 1
+    assert await count(app, sessions_table) == 1
 
 
 async def _one_batch() -> None:

@@ -21,7 +21,7 @@ from service.app import create_app
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError
 from service.migrations.needs import find_unmet
-from service.models import Base
+from service.models import metadata
 from tests.file_modes import held_to_modes
 from tests.live.sockets import ask as ask_server
 from tests.log_output import under_gunicorn
@@ -111,7 +111,7 @@ async def test_nothing_is_changed(app: Quart) -> None:
             # These keep nobody from reading or writing rows.
             assert modes <= {"AccessShareLock", "RowExclusiveLock", "ExclusiveLock"}
     async with app.app_context(), db.read() as connection:
-        for table in Base.metadata.tables:
+        for table in metadata.tables:
             assert await run_on(connection, f"SELECT count(*) FROM {table}") == [(0,)]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quart import Quart
 
 from service.logs import JsonFormatter, TextFormatter
-from service.models import AccessToken, Book
+from service.models import access_tokens_table, books_table
 from service.text.bidi import balanced, escaped, isolated
 from service.web.pages import bdi, sentence
 from tests.books.forms import a_book
@@ -143,7 +143,7 @@ async def test_pages(app: Quart, alice: Person, text: str) -> None:
     title = f"x{text}"
     inside = re.escape(str(bdi(title)))
     await alice.post("/books/add", a_book(book_title=title))
-    [(book_id,)] = await rows(app, Book.id)
+    [(book_id,)] = await rows(app, books_table.c.id)
     await alice.post(f"/books/{book_id}/edit", a_book(book_title=title))
     source = await (await alice.get("/books/")).get_data(as_text=True)
     assert re.search(rf"Added new book \({inside}\)!", source)
@@ -156,7 +156,7 @@ async def test_pages(app: Quart, alice: Person, text: str) -> None:
     assert (await send_form(alice, name=title)).status_code == 201
     source = await (await alice.get("/profile/tokens")).get_data(as_text=True)
     assert re.search(rf'<span class="vh"> {inside}</span>', source)
-    [(token_id,)] = await rows(app, AccessToken.id)
+    [(token_id,)] = await rows(app, access_tokens_table.c.id)
     await alice.post(f"/profile/tokens/{token_id}/revoke")
     source = await (await alice.get("/profile/tokens")).get_data(as_text=True)
     assert re.search(rf"Token \({inside}\) was revoked!", source)

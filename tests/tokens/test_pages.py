@@ -11,7 +11,7 @@ from quart import Quart
 from sqlalchemy import update
 
 from service.limits.views import CONFIRMATIONS_PER_SESSION, LOGIN_PER_ACCOUNT
-from service.models import AccessToken, Base, DatabaseNow
+from service.models import DatabaseNow, access_tokens_table, metadata
 from service.security.tokens import new_token
 from service.tokens.rules import MAX_TOKENS
 from tests.log_output import under_gunicorn
@@ -28,7 +28,7 @@ FORM_KEY = new_token()
 
 async def change(app: Quart, **values: Any) -> None:
     """Give every token other values."""
-    await run(app, update(AccessToken).values(values))
+    await run(app, update(access_tokens_table).values(values))
 
 
 async def test_tokens_none(alice: Person) -> None:
@@ -70,10 +70,10 @@ async def test_tokens_make(app: Quart, alice: Person) -> None:
 
     [(name, scopes, made, ends)] = await rows(
         app,
-        AccessToken.name,
-        AccessToken.scopes,
-        AccessToken.created_at,
-        AccessToken.expires_at,
+        access_tokens_table.c.name,
+        access_tokens_table.c.scopes,
+        access_tokens_table.c.created_at,
+        access_tokens_table.c.expires_at,
     )
     assert (name, scopes, ends - made) == ("Backup", "books:read books:write", timedelta(days=7))
 
@@ -81,14 +81,16 @@ async def test_tokens_make(app: Quart, alice: Person) -> None:
 @pytest.mark.parametrize("days", [7, 30, 90, 365])
 async def test_tokens_lifetimes(app: Quart, alice: Person, days: int) -> None:
     await make(alice, days=str(days))
-    [(made, ends)] = await rows(app, AccessToken.created_at, AccessToken.expires_at)
+    [(made, ends)] = await rows(
+        app, access_tokens_table.c.created_at, access_tokens_table.c.expires_at
+    )
     assert ends - made == timedelta(days=days)
 
 
 async def test_tokens_scopes_in_their_order(app: Quart, alice: Person) -> None:
     """However they were sent, and however often."""
     await make(alice, scopes=["account:write", "books:read", "books:read"])
-    assert await rows(app, AccessToken.scopes) == [("books:read account:write",)]
+    assert await rows(app, access_tokens_table.c.scopes) == [("books:read account:write",)]
 
 
 async def test_tokens_text_is_kept_nowhere(app: Quart, alice: Person) -> None:
@@ -96,12 +98,14 @@ async def test_tokens_text_is_kept_nowhere(app: Quart, alice: Person) -> None:
     with under_gunicorn() as log:
         text = await make(alice, form=FORM_KEY)
         assert text not in (await parse(await alice.get(PATH))).source
-        [(token_id,)] = await rows(app, AccessToken.id)
+        [(token_id,)] = await rows(app, access_tokens_table.c.id)
         await alice.get(f"{PATH}/{token_id}/revoke")
         assert await call(app, text) == 200
     assert text not in log.getvalue()
-    assert await rows(app, AccessToken.token_hash) == [(hashlib.sha256(text.encode()).digest(),)]
-    for table in Base.metadata.tables.values():
+    assert await rows(app, access_tokens_table.c.token_hash) == [
+        (hashlib.sha256(text.encode()).digest(),)
+    ]
+    for table in metadata.tables.values():
         assert text not in repr(await rows(app, *table.c))
         assert PASSWORD not in repr(await rows(app, *table.c))
 
@@ -141,8 +145,8 @@ async def test_tokens_list_without_expired(app: Quart, alice: Person) -> None:
 async def test_tokens_names(app: Quart, alice: Person, name: str) -> None:
     """Any text is a name, and is shown as it was typed."""
     await make(alice, name=name)
-    assert await rows(app, AccessToken.name) == [(name,)]
-    [(token_id,)] = await rows(app, AccessToken.id)
+    assert await rows(app, access_tokens_table.c.name) == [(name,)]
+    [(token_id,)] = await rows(app, access_tokens_table.c.id)
     for path in (PATH, f"{PATH}/{token_id}/revoke"):
         page = await parse(await alice.get(path))
         assert f'dir="auto">{escape(name)}<' in page.source
@@ -185,7 +189,7 @@ async def test_tokens_wrong(
     assert f'href="#{field}"' in page.source
     assert message in await text_of(response)
     assert page.fields["password"] == ""
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 async def test_tokens_wrong_keeps_the_rest(alice: Person) -> None:
@@ -207,7 +211,7 @@ async def test_tokens_wrong_password(app: Quart, alice: Person) -> None:
     page = await parse(response)
     assert 'id="password-error"' in page.source
     assert (page.fields["name"], page.fields["password"]) == ("Mine", "")
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 async def test_tokens_wrong_password_takes_as_long(alice: Person, holds: list[float]) -> None:
@@ -218,7 +222,7 @@ async def test_tokens_wrong_password_takes_as_long(alice: Person, holds: list[fl
 async def test_tokens_are_made_from_no_other_site(app: Quart, alice: Person) -> None:
     response = await alice.post(PATH, headers={"Origin": "https://other.example"})
     assert response.status_code == 403
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 class TestLimits:
@@ -249,7 +253,7 @@ class TestLimits:
         assert int(refused.headers["Retry-After"]) >= 1
         login = await nobody.post("/login", {"email": alice.email, "password": PASSWORD})
         assert login.status_code == 303
-        assert await count(app, AccessToken) == 0
+        assert await count(app, access_tokens_table) == 0
 
     async def test_refusals_of_right_passwords_do_not_count(
         self, app: Quart, alice: Person
@@ -287,14 +291,14 @@ async def test_tokens_sent_twice(app: Quart, alice: Person) -> None:
     page = await alice.page(PATH)
     assert "This form was sent twice and made one token." in page
     assert not TEXT.search(page)
-    assert await count(app, AccessToken) == 1
+    assert await count(app, access_tokens_table) == 1
 
 
 async def test_tokens_sent_at_once(app: Quart, alice: Person) -> None:
     """A double click makes one."""
     answers = await asyncio.gather(*(send_form(alice, form=FORM_KEY) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [201, 303, 303]
-    assert await count(app, AccessToken) == 1
+    assert await count(app, access_tokens_table) == 1
 
 
 async def test_tokens_sent_again_with_changes(app: Quart, alice: Person, bob: Person) -> None:
@@ -306,13 +310,13 @@ async def test_tokens_sent_again_with_changes(app: Quart, alice: Person, bob: Pe
     await make(alice, form=first, name="Another")
     await make(alice, form=second)
     await make(bob, form=first)
-    assert await count(app, AccessToken) == 4
+    assert await count(app, access_tokens_table) == 4
 
 
 async def test_tokens_sent_by_scripts(app: Quart, alice: Person) -> None:
     """A form without an id makes a token each time."""
     assert await make(alice) != await make(alice)
-    assert await count(app, AccessToken) == 2
+    assert await count(app, access_tokens_table) == 2
 
 
 async def test_tokens_form_id_of_any_kind(alice: Person) -> None:
@@ -323,7 +327,7 @@ async def test_tokens_form_id_of_any_kind(alice: Person) -> None:
 async def test_tokens_revoke(app: Quart, alice: Person) -> None:
     """It asks first; then the token is refused from the next call on, and the others are not."""
     text, other = await make(alice), await make(alice, name="Other")
-    [(token_id,), _] = await rows(app, AccessToken.id)
+    [(token_id,), _] = await rows(app, access_tokens_table.c.id)
     path = f"{PATH}/{token_id}/revoke"
     page = await parse(await alice.get(path))
     assert page.forms == [("post", path)]
@@ -342,7 +346,7 @@ async def test_tokens_revoke(app: Quart, alice: Person) -> None:
 async def test_tokens_revoke_anothers(app: Quart, alice: Person, bob: Person) -> None:
     """Another's token is not told from one that does not exist."""
     text = await make(alice)
-    [(token_id,)] = await rows(app, AccessToken.id)
+    [(token_id,)] = await rows(app, access_tokens_table.c.id)
     for method in (bob.get, bob.post):
         answers = []
         for target in (token_id, NOBODYS):
@@ -357,7 +361,7 @@ async def test_tokens_revoke_anothers(app: Quart, alice: Person, bob: Person) ->
 
 async def test_tokens_revoke_signed_out(app: Quart, alice: Person, nobody: Browser) -> None:
     text = await make(alice)
-    [(token_id,)] = await rows(app, AccessToken.id)
+    [(token_id,)] = await rows(app, access_tokens_table.c.id)
     path = f"{PATH}/{token_id}/revoke"
     assert (await nobody.get(path)).location == f"/login?next={path}"
     assert (await nobody.post(path)).location == "/login?next=/books/"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from service.models import Session
+from service.models import sessions_table
 from service.security.passwords import PasswordHasher
 from tests.markup import parse
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
@@ -35,7 +35,9 @@ async def test_login(app: Quart, carol: int, nobody: Browser) -> None:
     page = await nobody.page("/books/")
     assert f"Thank you for logging in, {EMAIL}!" in page
     assert "Your shelf is waiting" in page
-    assert [user for _, user in await rows(app, Session.id, Session.user_id)] == [carol]
+    assert [user for _, user in await rows(app, sessions_table.c.id, sessions_table.c.user_id)] == [
+        carol
+    ]
 
 
 async def test_login_keeps_only_a_hash_of_the_token(
@@ -45,7 +47,7 @@ async def test_login_keeps_only_a_hash_of_the_token(
     await nobody.post("/login", RIGHT)
     token = nobody.cookie() or ""
     assert len(token) >= 22, "128 bits"
-    [(token_hash,)] = await rows(app, Session.token_hash)
+    [(token_hash,)] = await rows(app, sessions_table.c.token_hash)
     assert token_hash == hashlib.sha256(token.encode()).digest()
 
 
@@ -72,7 +74,7 @@ async def test_login_wrong_password(app: Quart, carol: int, nobody: Browser) -> 
     page = await parse(response)
     assert page.fields == {"email": EMAIL, "password": "", "remember_me": "y"}
     assert nobody.cookie() is None
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ async def test_login_cannot_be(
     page = await parse(response)
     assert f'id="{field}-error"' in page.source
     assert page.fields["password"] == ""
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
 
 
 async def test_login_signed_in(app: Quart, alice: Person) -> None:
@@ -132,7 +134,9 @@ async def test_login_again(app: Quart, alice: Person, carol: int) -> None:
     assert (await alice.post("/login", RIGHT)).status_code == 303
     assert alice.cookie() != before
     assert EMAIL in await alice.page("/profile")
-    assert [user for _, user in await rows(app, Session.id, Session.user_id)] == [carol]
+    assert [user for _, user in await rows(app, sessions_table.c.id, sessions_table.c.user_id)] == [
+        carol
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,9 @@ async def test_login_remember_me(
         if text.startswith("readlog-session")
     ]
     assert ("Max-Age=2592000" in cookie) == (max_age is not None)
-    [(created_at, expires_at)] = await rows(app, Session.created_at, Session.expires_at)
+    [(created_at, expires_at)] = await rows(
+        app, sessions_table.c.created_at, sessions_table.c.expires_at
+    )
     assert (expires_at - created_at).total_seconds() == (max_age or DAY)
 
 
@@ -210,4 +216,4 @@ async def test_login_ends_the_oldest_session(
         await browser.post("/login", RIGHT)
     answers = [(await browser.get("/profile")).status_code for browser in (*browsers, alice)]
     assert answers == [303, 303, 200, 200, 200, 200]
-    assert await count(app, Session) == 4
+    assert await count(app, sessions_table) == 4

@@ -2,7 +2,7 @@
 
 from quart import Quart
 
-from service.models import Session
+from service.models import sessions_table
 from tests.markup import parse
 from tests.people import Browser, Person, count
 
@@ -37,7 +37,7 @@ async def test_logout_ends_the_session_on_the_server(app: Quart, alice: Person) 
     token = alice.cookie()
     assert token is not None
     await alice.post("/logout")
-    assert await count(app, Session) == 0
+    assert await count(app, sessions_table) == 0
     alice.set_cookie(token)
     response = await alice.get("/profile")
     assert (response.status_code, response.location) == (303, "/login?next=/profile")

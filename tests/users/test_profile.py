@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from quart import Quart
 from sqlalchemy import update
 
-from service.models import User
+from service.models import users_table
 from tests.people import Browser, Person
 from tests.statements import run
 
 
 async def test_profile(app: Quart, alice: Person) -> None:
     joined = datetime(2024, 2, 29, 23, 59, tzinfo=UTC)
-    await run(app, update(User).values(registered_on=joined))
+    await run(app, update(users_table).values(registered_on=joined))
     page = await alice.page("/profile")
     assert "alice@example.com" in page
     assert "Joined on Thursday, February 29, 2024" in page

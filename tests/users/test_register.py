@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from service.models import Session, User
+from service.models import sessions_table, users_table
 from tests.markup import parse
 from tests.people import PASSWORD, Browser, Person, add_user, count, rows, text_of
 
@@ -31,16 +31,16 @@ async def test_register(app: Quart, nobody: Browser) -> None:
     page = await nobody.page("/books/")
     assert f"Thank you for registering, {EMAIL}!" in page
     assert "Logout" in page
-    assert [email for _, email in await rows(app, User.id, User.email)] == [EMAIL]
-    assert await count(app, Session) == 1
+    assert [email for _, email in await rows(app, users_table.c.id, users_table.c.email)] == [EMAIL]
+    assert await count(app, sessions_table) == 1
 
 
 async def test_register_keeps_only_a_hash(app: Quart, nobody: Browser) -> None:
     """The database holds argon2id of OWASP's cost, and no token that a browser could use."""
     await nobody.post("/register", a_form())
-    [(_, hashed)] = await rows(app, User.id, User.password_hashed)
+    [(_, hashed)] = await rows(app, users_table.c.id, users_table.c.password_hashed)
     assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    [(token_hash,)] = await rows(app, Session.token_hash)
+    [(token_hash,)] = await rows(app, sessions_table.c.token_hash)
     assert len(token_hash) == 32
     assert token_hash != (nobody.cookie() or "").encode()
 
@@ -49,7 +49,9 @@ async def test_register_salts(app: Quart, new_browser: Any) -> None:
     """Two people with the same password have nothing in common in the database."""
     for email in ("dave@example.com", "erin@example.com"):
         await new_browser().post("/register", a_form(email=email))
-    [first, second] = [hashed for _, hashed in await rows(app, User.id, User.password_hashed)]
+    [first, second] = [
+        hashed for _, hashed in await rows(app, users_table.c.id, users_table.c.password_hashed)
+    ]
     assert first.split("$")[:4] == second.split("$")[:4]
     assert first.split("$")[4] != second.split("$")[4]
     assert len(first.split("$")[4]) >= 22, "16 bytes in base64"
@@ -70,7 +72,7 @@ async def test_register_signed_in(app: Quart, alice: Person, method: str) -> Non
     )
     assert (response.status_code, response.location) == (303, "/profile")
     assert "Already logged in!" in await alice.page("/profile")
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 WRONG = [
@@ -107,7 +109,7 @@ async def test_register_wrong(
     assert message in await text_of(response)
     assert page.fields.pop("form")
     assert page.fields == {"email": form["email"], "password": "", "confirm": ""}
-    assert await count(app, User) == 0
+    assert await count(app, users_table) == 0
     assert nobody.cookie() is None
 
 
@@ -122,7 +124,7 @@ async def test_register_all_wrong_at_once(nobody: Browser) -> None:
 async def test_register_empty_form(app: Quart, nobody: Browser) -> None:
     response = await nobody.post("/register")
     assert response.status_code == 422
-    assert await count(app, User) == 0
+    assert await count(app, users_table) == 0
 
 
 @pytest.mark.parametrize(
@@ -137,13 +139,13 @@ async def test_register_taken(app: Quart, nobody: Browser, spelling: str) -> Non
     assert 'id="email-error"' in page.source
     assert "There is an account with this e-mail address already." in await text_of(response)
     assert page.fields["email"] == spelling
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
     assert nobody.cookie() is None
 
 
 async def test_register_keeps_canonical_address(app: Quart, nobody: Browser) -> None:
     await nobody.post("/register", a_form(email="Carol@BÜCHER.example.com"))
-    assert [email for _, email in await rows(app, User.id, User.email)] == [
+    assert [email for _, email in await rows(app, users_table.c.id, users_table.c.email)] == [
         "carol@xn--bcher-kva.example.com"
     ]
 
@@ -152,7 +154,7 @@ async def test_register_at_the_same_moment(app: Quart, new_browser: Any) -> None
     """Of many who register one address together, one gets the account, the others the message."""
     responses = await asyncio.gather(*(new_browser().post("/register", a_form()) for _ in range(6)))
     assert sorted(response.status_code for response in responses) == [303, *[422] * 5]
-    assert (await count(app, User), await count(app, Session)) == (1, 1)
+    assert (await count(app, users_table), await count(app, sessions_table)) == (1, 1)
 
 
 async def test_register_unknown_fields(app: Quart, nobody: Browser) -> None:
@@ -167,7 +169,7 @@ async def test_register_unknown_fields(app: Quart, nobody: Browser) -> None:
     response = await nobody.post("/register", a_form(**extra))
     assert response.status_code == 303
     [(user_id, hashed, registered_on)] = await rows(
-        app, User.id, User.password_hashed, User.registered_on
+        app, users_table.c.id, users_table.c.password_hashed, users_table.c.registered_on
     )
     assert user_id != 4711
     assert hashed.startswith("$argon2id$")

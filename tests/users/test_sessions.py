@@ -8,7 +8,7 @@ import pytest
 from quart import Quart, Response
 from sqlalchemy import delete, update
 
-from service.models import DatabaseNow, Session, User
+from service.models import DatabaseNow, sessions_table, users_table
 from tests.jobs import clean_up
 from tests.people import PASSWORD, Browser, Person, add_person, add_user, count, rows
 from tests.production import production, secure_browser
@@ -28,7 +28,7 @@ def cookies(response: Response) -> dict[str, Morsel[str]]:
 
 
 async def expire(app: Quart, ago: timedelta) -> None:
-    await run(app, update(Session).values(expires_at=DatabaseNow(-ago)))
+    await run(app, update(sessions_table).values(expires_at=DatabaseNow(-ago)))
 
 
 @pytest.mark.parametrize("signed_in_as", ["nobody", "herself", "bob"])
@@ -48,7 +48,7 @@ async def test_session_is_new_at_login(
     nobody.set_cookie(before)
     await nobody.post("/login", RIGHT)
     assert nobody.cookie() not in (None, before)
-    sessions = await rows(app, Session.id, Session.user_id)
+    sessions = await rows(app, sessions_table.c.id, sessions_table.c.user_id)
     assert [user for _, user in sessions if user == carol] == [carol]
     stale = Browser(app)
     stale.set_cookie(before)
@@ -66,7 +66,7 @@ async def test_session_unknown_token(app: Quart, nobody: Browser, token: str) ->
 
 
 async def test_session_hash_is_no_token(app: Quart, alice: Person, nobody: Browser) -> None:
-    [(token_hash,)] = await rows(app, Session.token_hash)
+    [(token_hash,)] = await rows(app, sessions_table.c.token_hash)
     nobody.set_cookie(token_hash.hex())
     assert (await nobody.get("/profile")).status_code == 303
 
@@ -80,10 +80,10 @@ async def test_session_expires_on_the_server(app: Quart, alice: Person) -> None:
 async def test_session_of_a_deleted_account(app: Quart, alice: Person, bob: Person) -> None:
     """An account that is gone takes its sessions and books along; the others stay."""
     await alice.has_books("Middlemarch")
-    await run(app, delete(User).where(User.id == alice.id))
+    await run(app, delete(users_table).where(users_table.c.id == alice.id))
     response = await alice.get("/books/")
     assert (response.status_code, response.location) == (303, "/login?next=/books/")
-    assert await count(app, Session) == 1
+    assert await count(app, sessions_table) == 1
     assert (await bob.get("/books/")).status_code == 200
 
 
@@ -92,7 +92,9 @@ async def test_sessions_that_ended_are_removed(app: Quart, alice: Person) -> Non
     await expire(app, timedelta(seconds=1))
     bob = await add_person(app, "bob@example.com")
     await clean_up(app)
-    assert [user for _, user in await rows(app, Session.id, Session.user_id)] == [bob.id]
+    assert [user for _, user in await rows(app, sessions_table.c.id, sessions_table.c.user_id)] == [
+        bob.id
+    ]
 
 
 async def test_cookies_in_development(app: Quart, nobody: Browser) -> None:

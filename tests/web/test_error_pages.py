@@ -13,7 +13,7 @@ from service.app import create_app
 from service.auth import current, login_required, queries
 from service.config import Settings
 from service.exceptions import DatabaseUnavailableError, NotAuthenticatedError, OverloadedError
-from service.models import Session
+from service.models import sessions_table
 from tests.markup import Page
 from tests.page_forms import filled_in
 from tests.people import Browser, Person
@@ -40,7 +40,9 @@ async def app(settings: Settings) -> AsyncIterator[Quart]:
     @login_required
     async def end(user: Any) -> str:
         async with db.transaction() as connection:
-            await run_on(connection, delete(Session).where(Session.user_id == user.id))
+            await run_on(
+                connection, delete(sessions_table).where(sessions_table.c.user_id == user.id)
+            )
         raise NotAuthenticatedError("This session has ended.")
 
     app.add_url_rule("/fail/<kind>", "fail_page", fail)

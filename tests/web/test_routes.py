@@ -8,7 +8,7 @@ import pytest
 from quart import Quart
 from werkzeug.routing import Rule
 
-from service.models import Base, RateLimit
+from service.models import metadata, rate_limits_table
 from service.security.same_origin import SAFE_METHODS
 from tests.people import Person, rows
 from tests.wire import FORM, send
@@ -41,7 +41,7 @@ def address(rule: Rule, book_id: int = 1) -> str:
 
 async def everything(app: Quart) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table."""
-    return {name: await rows(app, *table.c) for name, table in Base.metadata.tables.items()}
+    return {name: await rows(app, *table.c) for name, table in metadata.tables.items()}
 
 
 @on_sqlite
@@ -131,7 +131,7 @@ async def test_unsafe_routes_change_nothing_without_origin(app: Quart, alice: Pe
         answer = await send(app, method, path, headers=sent, body=body)
         assert answer.status == 403, (method, path)
     assert await everything(app) == before
-    assert before[RateLimit.__tablename__] == []
+    assert before[rate_limits_table.name] == []
 
 
 async def test_head_is_get_without_a_body(app: Quart, alice: Person) -> None:

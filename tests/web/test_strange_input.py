@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quart import Quart
 
-from service.models import Book, User
+from service.models import books_table, users_table
 from tests.clocks import record_holds
 from tests.people import Person, add_user, count
 from tests.wire import FORM, Answer, send, send_form
@@ -41,7 +41,7 @@ async def test_other_kinds_of_content(app: Quart, alice: Person, content_type: s
     cookie = [("Cookie", f"readlog-session={alice.cookie()}")]
     answer = await send_form(app, "/books/add", body, headers=cookie, content_type=content_type)
     assert answer.status == 415
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 @on_sqlite
@@ -102,12 +102,12 @@ async def post_field(app: Quart, person: Person, path: str, field: str, value: b
 async def test_broken_text_in_every_field(app: Quart, alice: Person, path: str, field: str) -> None:
     """Bytes that are no UTF-8 are 400, in every field, and nothing is changed."""
     await add_user(app, "carol@example.com", "!")
-    before = await count(app, User)
+    before = await count(app, users_table)
     for value in [*(text.encode() for text in BROKEN), b"\xff", b"\xed\xa0\x80"]:
         assert (await post_field(app, alice, path, field, value)).status == 400
     assert (await post_field(app, alice, path, f"{field}%00", b"x")).status == 400
     assert (await post_field(app, alice, path, f"{field}%FF", b"x")).status == 400
-    assert await count(app, User) == before
+    assert await count(app, users_table) == before
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ from quart import Quart, Response
 
 from service.books import rules
 from service.idempotency import LIFETIME
-from service.models import AccessToken, Book, IdempotencyKey, Session, User
+from service.models import (
+    access_tokens_table,
+    books_table,
+    idempotency_keys_table,
+    sessions_table,
+    users_table,
+)
 from service.security.tokens import hash_token, new_token
 from service.tokens import rules as tokens
 from service.web.submissions import FIELD, Submission
@@ -54,7 +60,7 @@ async def test_every_form_that_makes_something(app: Quart, alice: Person, nobody
     forms = {**(await walk(app, nobody, ids)).forms, **(await walk(app, alice, ids)).forms}
     with_key = {route for route, fields in forms.items() if FIELD in fields}
     assert with_key == posted(app) - MAKE_NOTHING
-    assert await count(app, IdempotencyKey) == 0  # pages that are looked at keep nothing
+    assert await count(app, idempotency_keys_table) == 0  # pages that are looked at keep nothing
 
 
 @pytest.mark.parametrize("times", [2, 4])
@@ -67,8 +73,8 @@ async def test_book_sent_again(app: Quart, alice: Person, times: int) -> None:
         page = await alice.page("/books/")
         assert page.count(ADDED) == 1
         assert "This form was sent" not in page
-    assert await count(app, Book) == 1
-    assert await count(app, IdempotencyKey) == 1
+    assert await count(app, books_table) == 1
+    assert await count(app, idempotency_keys_table) == 1
 
 
 async def test_double_click_shows_one_message(alice: Person) -> None:
@@ -86,7 +92,7 @@ async def test_book_sent_at_once(app: Quart, second_app: Quart, alice: Person) -
     other.set_cookie(alice.cookie() or "")
     answers = await asyncio.gather(*(add(browser, key) for browser in [alice, other] * 4))
     assert {(answer.status_code, answer.location) for answer in answers} == {(303, "/books/")}
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
     assert ADDED in await other.page("/books/")
 
 
@@ -97,7 +103,7 @@ async def test_book_sent_with_changes(app: Quart, alice: Person) -> None:
     await add(alice, key, book_title="Romola")
     await add(alice, key, book_rating="4")
     await add(alice, key, book_title="Romola")
-    assert await rows(app, Book.id, Book.title, Book.rating) == [
+    assert await rows(app, books_table.c.id, books_table.c.title, books_table.c.rating) == [
         (1, "Middlemarch", 5),
         (2, "Romola", 5),
         (3, "Middlemarch", 4),
@@ -110,7 +116,7 @@ async def test_book_in_two_forms(app: Quart, alice: Person, bob: Person) -> None
     assert first != second
     for person, key in ((alice, first), (alice, second), (bob, first)):
         assert (await add(person, key)).status_code == 303
-    assert [owner for _, owner in await rows(app, Book.id, Book.user_id)] == [
+    assert [owner for _, owner in await rows(app, books_table.c.id, books_table.c.user_id)] == [
         alice.id,
         alice.id,
         bob.id,
@@ -123,8 +129,8 @@ async def test_book_without_a_key_of_ours(app: Quart, alice: Person, key: str | 
     form = a_book() if key is None else a_book() | {FIELD: key}
     for _ in range(2):
         assert (await alice.post(ADD, form)).status_code == 303
-    assert await count(app, Book) == 2
-    assert await count(app, IdempotencyKey) == 0
+    assert await count(app, books_table) == 2
+    assert await count(app, idempotency_keys_table) == 0
 
 
 async def test_book_after_a_refusal(app: Quart, alice: Person) -> None:
@@ -134,7 +140,7 @@ async def test_book_after_a_refusal(app: Quart, alice: Person) -> None:
     assert refused.fields[FIELD] == key
     await add(alice, key)
     await add(alice, key)
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
     refused = await parse(await add(alice, "garbled", book_rating="6"))
     assert len(refused.fields[FIELD]) == 43
 
@@ -149,7 +155,7 @@ async def test_book_deleted_meanwhile(app: Quart, alice: Person) -> None:
     page = await alice.page("/books/")
     assert "The book that it added was deleted meanwhile, so nothing was added now." in page
     assert ADDED not in page
-    assert await count(app, Book) == 0
+    assert await count(app, books_table) == 0
 
 
 async def test_book_edited_meanwhile(app: Quart, alice: Person) -> None:
@@ -157,7 +163,7 @@ async def test_book_edited_meanwhile(app: Quart, alice: Person) -> None:
     await add(alice, key)
     await alice.post("/books/1/edit", a_book(book_title="Romola"))
     assert (await add(alice, key)).status_code == 303
-    assert await rows(app, Book.title) == [("Romola",)]
+    assert await rows(app, books_table.c.title) == [("Romola",)]
 
 
 async def test_last_book_that_has_room(
@@ -170,7 +176,7 @@ async def test_last_book_that_has_room(
     for _ in range(2):
         assert (await add(alice, key)).status_code == 303
     assert (await add(alice, await key_in(alice, ADD))).status_code == 409
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
 
 
 async def test_key_expires(app: Quart, clock: Clock, alice: Person) -> None:
@@ -178,13 +184,13 @@ async def test_key_expires(app: Quart, clock: Clock, alice: Person) -> None:
     await add(alice, key)
     await clock.advance(LIFETIME.total_seconds() - 1)
     await add(alice, key)
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
     await clock.advance(1)
     await add(alice, key)
-    assert await count(app, Book) == 2
+    assert await count(app, books_table) == 2
     await add(alice, key)
-    assert await count(app, Book) == 2
-    assert await count(app, IdempotencyKey) == 1
+    assert await count(app, books_table) == 2
+    assert await count(app, idempotency_keys_table) == 1
 
 
 async def test_book_and_key_or_neither(
@@ -201,9 +207,9 @@ async def test_book_and_key_or_neither(
     with monkeypatch.context() as patched:
         patched.setattr(Submission, "keep", fail)
         assert (await add(alice, key)).status_code == 500
-    assert await count(app, Book) == await count(app, IdempotencyKey) == 0
+    assert await count(app, books_table) == await count(app, idempotency_keys_table) == 0
     assert (await add(alice, key)).status_code == 303
-    assert await count(app, Book) == 1
+    assert await count(app, books_table) == 1
 
 
 async def test_one_statement_more(app: Quart, alice: Person) -> None:
@@ -231,7 +237,7 @@ async def test_form_with_a_file(app: Quart) -> None:
 async def test_key_is_kept_as_a_hash(app: Quart, alice: Person) -> None:
     key = await key_in(alice, ADD)
     await add(alice, key)
-    [row] = await rows(app, *IdempotencyKey.__table__.c)
+    [row] = await rows(app, *idempotency_keys_table.c)
     assert key not in repr(row)
     assert hash_token(key) not in row
 
@@ -243,7 +249,7 @@ async def test_token_revoked_meanwhile(app: Quart, alice: Person) -> None:
     response = await send_form(alice, form=key)
     assert (response.status_code, response.location) == (303, "/profile/tokens")
     assert "The token that it made was revoked meanwhile" in await alice.page("/profile/tokens")
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 async def test_last_token_that_has_room(
@@ -266,7 +272,7 @@ async def test_registration_sent_again(app: Quart, new_browser: Callable[[], Bro
         assert (response.status_code, response.location) == (303, "/books/")
         assert f"Thank you for registering, {EMAIL}!" in await other.page("/books/")
         assert (await other.get("/profile")).status_code == 200
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 async def test_registration_sent_at_once(app: Quart, new_browser: Callable[[], Browser]) -> None:
@@ -276,7 +282,7 @@ async def test_registration_sent_at_once(app: Quart, new_browser: Callable[[], B
         *(browser.post("/register", a_registration(key)) for browser in browsers)
     )
     assert {(answer.status_code, answer.location) for answer in answers} == {(303, "/books/")}
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
     for browser in browsers:
         assert (await browser.get("/profile")).status_code == 200
 
@@ -300,7 +306,7 @@ async def test_registration_of_a_stranger(
     assert response.status_code == 422
     assert "There is an account with this e-mail address already." in await text_of(response)
     assert stranger.cookie() is None
-    assert await count(app, Session) == 1
+    assert await count(app, sessions_table) == 1
 
 
 async def test_registration_of_an_older_account(
@@ -318,7 +324,7 @@ async def test_registration_with_changes(app: Quart, new_browser: Callable[[], B
     for email in (EMAIL, "dora@example.com", EMAIL):
         response = await new_browser().post("/register", a_registration(key, email=email))
         assert response.status_code == 303
-    assert [email for _, email in await rows(app, User.id, User.email)] == [
+    assert [email for _, email in await rows(app, users_table.c.id, users_table.c.email)] == [
         EMAIL,
         "dora@example.com",
     ]
@@ -331,13 +337,13 @@ async def test_registration_after_deletion(app: Quart, new_browser: Callable[[],
     await execute(app, "DELETE FROM users")
     response = await new_browser().post("/register", a_registration(key))
     assert response.status_code == 303
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 async def test_registration_signed_in_as_somebody(app: Quart, alice: Person) -> None:
     response = await alice.post("/register", a_registration(new_token()))
     assert (response.status_code, response.location) == (303, "/profile")
-    assert await count(app, User) == 1
+    assert await count(app, users_table) == 1
 
 
 async def test_token_for_an_address_that_changed_hands(
@@ -349,7 +355,7 @@ async def test_token_for_an_address_that_changed_hands(
     monkeypatch.setattr("service.auth.current.queries.get_signed_in", _signed_in_as_before(alice))
     response = await send_form(alice, form=new_token())
     assert response.status_code == 401
-    assert await count(app, AccessToken) == 0
+    assert await count(app, access_tokens_table) == 0
 
 
 def _signed_in_as_before(person: Person) -> Any:

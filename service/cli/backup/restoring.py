@@ -16,7 +16,7 @@ from service.cli.backup.tables import BATCH, StoredTable, stored_tables
 from service.config import Settings
 from service.db.explanations import explain
 from service.migrations.generators import raise_behind
-from service.models import Base
+from service.models import metadata
 
 _BROKEN_REFERENCES = text("PRAGMA foreign_key_check")
 
@@ -65,7 +65,7 @@ async def _require_empty(connection: AsyncConnection) -> None:
 
 async def _delete_all(connection: AsyncConnection) -> None:
     """Delete all rows, also of tables that are not dumped: these may refer to deleted rows."""
-    for table in reversed(Base.metadata.sorted_tables):
+    for table in reversed(metadata.sorted_tables):
         await connection.execute(delete(table))
 
 

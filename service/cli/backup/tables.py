@@ -12,7 +12,7 @@ from sqlalchemy import Column, String, Table, TypeDecorator, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.cli.backup.format import LINE_LIMIT, PROGRESS_ROWS, BackupError, Progress, encode_line
-from service.models import Base
+from service.models import metadata
 
 # Tables that are not dumped, with the reason. All other tables of the models are dumped.
 EXCLUDED = {
@@ -125,7 +125,7 @@ class StoredTable:
 @cache
 def stored_tables() -> tuple[StoredTable, ...]:
     """Return the tables of a dump. Each comes after the tables that it refers to."""
-    tables = Base.metadata.sorted_tables
+    tables = metadata.sorted_tables
     return tuple(StoredTable(table) for table in tables if table.name not in EXCLUDED)
 
 

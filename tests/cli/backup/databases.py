@@ -18,7 +18,14 @@ from service.cli.backup.tables import EXCLUDED
 from service.cli.backup.writer import back_up
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
-from service.models import AccessToken, Base, Book, LegacyBook, Session, User
+from service.models import (
+    access_tokens_table,
+    books_table,
+    legacy_books_table,
+    metadata,
+    sessions_table,
+    users_table,
+)
 
 NOON = datetime(2024, 2, 29, 12, 0, 0, 7, tzinfo=UTC)
 Rows = Mapping[Any, Sequence[Mapping[str, Any]]]
@@ -62,19 +69,19 @@ def some_of_everything() -> Rows:
     """Rows of every table, whose numbers have gaps."""
     times = {"created_at": NOON, "updated_at": NOON + timedelta(microseconds=999_992), "version": 7}
     return {
-        User: [
+        users_table: [
             {"id": 3, "email": "alice@example.com", "password_hashed": "$a", "registered_on": NOON},
             {"id": 12, "email": "bob@example.com", "password_hashed": "!", "registered_on": NOON},
         ],
-        Book: [
+        books_table: [
             {"id": 20 + 2 * n, "title": it, "author": it, "rating": None, "user_id": 3, **times}
             for n, it in enumerate(TEXTS)
         ]
         + [{"id": 4, "title": "x" * 500, "author": "y", "rating": 5, "user_id": 12, **times}],
-        LegacyBook: [
+        legacy_books_table: [
             {"id": 1, "title": None, "author": "", "rating": 99, "user_id": 77, "reason": "r"}
         ],
-        Session: [
+        sessions_table: [
             {
                 "id": 9,
                 "token_hash": bytes(range(224, 256)),
@@ -83,7 +90,7 @@ def some_of_everything() -> Rows:
                 "expires_at": NOON + timedelta(days=36_525),
             }
         ],
-        AccessToken: [
+        access_tokens_table: [
             {
                 "id": 5,
                 "token_hash": bytes(range(32)),
@@ -102,7 +109,7 @@ async def stored(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table that is data, times aware, read one table at a time."""
     found = {}
     async with connect_at_head(settings) as connection:
-        for table in Base.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             if table.name not in EXCLUDED:
                 rows = await connection.execute(select(table).order_by(*table.primary_key))
                 found[table.name] = [tuple(row) for row in rows]
@@ -141,6 +148,6 @@ def database(kind: str, request: pytest.FixtureRequest, path: Path) -> Iterator[
 
 
 async def _empty(settings: Settings) -> None:
-    await execute(settings, *map(delete, reversed(Base.metadata.sorted_tables)))
+    await execute(settings, *map(delete, reversed(metadata.sorted_tables)))
     names = ("users", "books", "sessions")
     await execute(settings, *(f"ALTER SEQUENCE {name}_id_seq RESTART" for name in names))

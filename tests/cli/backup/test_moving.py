@@ -18,7 +18,7 @@ from service.cli.backup.tables import stored_tables
 from service.cli.backup.writer import back_up
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
-from service.models import Book, LegacyBook, RateLimit, User
+from service.models import books_table, legacy_books_table, rate_limits_table, users_table
 from tests.cli.backup.databases import (
     TEXTS,
     dump,
@@ -67,7 +67,7 @@ async def test_five_thousand_books(here: Settings, there: Settings) -> None:
         {"title": f"{number} {TEXTS[number % len(TEXTS)]}", "author": "a", "user_id": 3}
         for number in range(5_000)
     ]
-    await fill(here, {User: some_of_everything()[User], Book: books})
+    await fill(here, {users_table: some_of_everything()[users_table], books_table: books})
     data = await dump(here)
     await load(there, data)
     found = await stored(there)
@@ -95,7 +95,7 @@ async def test_new_rows_after_restoring(filled: Settings, there: Settings) -> No
     await load(there, await dump(filled))
     async with connect_at_head(there) as connection:
         book = {"title": "t", "author": "a", "user_id": 12}
-        key = await connection.scalar(insert(Book).returning(Book.id), book)
+        key = await connection.scalar(insert(books_table).returning(books_table.c.id), book)
         assert key == 20 + 2 * len(TEXTS) - 1
 
 
@@ -106,20 +106,20 @@ async def test_sequence_is_not_lowered(filled: Settings, kind: str) -> None:
     await load(filled, data, replace=True)
     async with connect_at_head(filled) as connection:
         book = {"title": "t", "author": "a", "user_id": 12}
-        key: Any = await connection.scalar(insert(Book).returning(Book.id), book)
+        key: Any = await connection.scalar(insert(books_table).returning(books_table.c.id), book)
         assert key > 5000
 
 
 async def test_largest_key(on_sqlite: Settings, on_postgresql: Settings) -> None:
     """Even a sequence that is at its end does not keep data from being restored."""
-    user = {**some_of_everything()[User][0], "id": 2**31 - 1}
-    await fill(on_sqlite, {User: [user]})
+    user = {**some_of_everything()[users_table][0], "id": 2**31 - 1}
+    await fill(on_sqlite, {users_table: [user]})
     await load(on_postgresql, await dump(on_sqlite))
     assert await stored(on_postgresql) == await stored(on_sqlite)
 
 
 async def test_rate_limits_stay_behind(filled: Settings, there: Settings) -> None:
-    await execute(filled, insert(RateLimit).values(key=b"k" * 32, empty_at=1.5))
+    await execute(filled, insert(rate_limits_table).values(key=b"k" * 32, empty_at=1.5))
     data = await dump(filled)
     assert b"rate_limits" not in data.partition(b"\n")[2]
     await load(there, data)
@@ -136,7 +136,7 @@ async def test_one_moment(filled: Settings) -> None:
         async with asyncio.timeout(3):
             await execute(
                 filled,
-                insert(Book).values(book),
+                insert(books_table).values(book),
                 "DELETE FROM legacy_books",
                 "DELETE FROM sessions",
             )
@@ -165,7 +165,7 @@ async def test_compared(filled: Settings, there: Settings) -> None:
 async def test_values_of_sqlite(on_sqlite: Settings, value: object) -> None:
     """Its columns take anything, and legacy_books keeps what was in the Flask application's."""
     row = {"id": 1, "reason": "r"}
-    await fill(on_sqlite, {LegacyBook: [row]})
+    await fill(on_sqlite, {legacy_books_table: [row]})
     async with connect_at_head(on_sqlite) as connection, connection.begin():
         await connection.execute(text("UPDATE legacy_books SET rating = :value"), {"value": value})
     before = await stored(on_sqlite)
@@ -197,7 +197,7 @@ def test_any_text_through_both(on_sqlite: Settings, on_postgresql: Settings, tex
             for n, it in enumerate(texts)
         ]
         await execute(on_sqlite, "DELETE FROM legacy_books")
-        await fill(on_sqlite, {LegacyBook: rows})
+        await fill(on_sqlite, {legacy_books_table: rows})
         before = await stored(on_sqlite)
         data = await dump(on_sqlite)
         await load(on_postgresql, data, replace=True)

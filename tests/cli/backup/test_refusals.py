@@ -18,7 +18,7 @@ from service.cli.maintenance import connect_at_head
 from service.config import Settings
 from service.migrations import SchemaError
 from service.migrations.connections import SESSION_SETTINGS
-from service.models import LegacyBook
+from service.models import legacy_books_table
 from tests.cli.backup.databases import (
     dump,
     execute,
@@ -40,7 +40,7 @@ async def data(filled: Settings) -> bytes:
 
 
 async def test_not_empty(data: bytes, there: Settings) -> None:
-    await fill(there, {LegacyBook: [{"id": 8, "reason": "r"}]})
+    await fill(there, {legacy_books_table: [{"id": 8, "reason": "r"}]})
     before = await stored(there)
     with pytest.raises(BackupError, match="not empty, there are rows in legacy_books: --replace"):
         await load(there, data)
@@ -101,7 +101,7 @@ async def _stamp(settings: Settings, revision: str | None) -> None:
 
 async def test_nul(on_sqlite: Settings, on_postgresql: Settings) -> None:
     """SQLite can keep what PostgreSQL cannot; the row is named, so that it can be mended."""
-    await fill(on_sqlite, {LegacyBook: [{"id": 41, "title": "a\0b", "reason": "r"}]})
+    await fill(on_sqlite, {legacy_books_table: [{"id": 41, "title": "a\0b", "reason": "r"}]})
     data = await dump(on_sqlite)
     await load(on_sqlite, data, replace=True)
     with pytest.raises(BackupError, match=r"line 2: legacy_books.title holds a NUL .* id is 41"):
@@ -119,7 +119,7 @@ async def test_nul(on_sqlite: Settings, on_postgresql: Settings) -> None:
 async def test_wrong_type(
     on_sqlite: Settings, on_postgresql: Settings, value: str, message: str
 ) -> None:
-    await fill(on_sqlite, {LegacyBook: [{"id": 41, "reason": "r"}]})
+    await fill(on_sqlite, {legacy_books_table: [{"id": 41, "reason": "r"}]})
     await execute(on_sqlite, f"UPDATE legacy_books SET rating = {value}")
     with pytest.raises(BackupError, match=message):
         await load(on_postgresql, await dump(on_sqlite))
@@ -128,7 +128,7 @@ async def test_wrong_type(
 @pytest.mark.parametrize("value", ["x'00ff'", "9e999"])
 async def test_value_that_no_line_can_keep(on_sqlite: Settings, value: str) -> None:
     """Rather no dump than another value in it."""
-    await fill(on_sqlite, {LegacyBook: [{"id": 41, "reason": "r"}]})
+    await fill(on_sqlite, {legacy_books_table: [{"id": 41, "reason": "r"}]})
     await execute(on_sqlite, f"UPDATE legacy_books SET title = {value}, rating = {value}")
     with pytest.raises(BackupError, match=r"legacy_books\.\w+ holds a value .* where id is 41"):
         await dump(on_sqlite)

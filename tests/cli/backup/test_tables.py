@@ -10,7 +10,7 @@ from service.cli.backup import tables
 from service.cli.backup.tables import EXCLUDED, python_type, stored_tables
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
-from service.models import Base
+from service.models import metadata
 from service.models.base import UtcDateTime
 from tests.cli.backup.databases import (
     NOON,
@@ -26,17 +26,17 @@ from tests.cli.backup.databases import (
 
 async def test_all_tables_but_those_excluded(filled: Settings) -> None:
     header = json.loads((await dump(filled)).splitlines()[0])
-    names = {table.name for table in Base.metadata.sorted_tables}
+    names = {table.name for table in metadata.sorted_tables}
     assert EXCLUDED.keys() <= names
     assert header["tables"].keys() == names - EXCLUDED.keys()
-    for table in Base.metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         if table.name not in EXCLUDED:
             assert header["tables"][table.name] == [column.name for column in table.columns]
 
 
 def test_sample_has_every_table() -> None:
     """A table that the other tests would move without a row in it proves nothing."""
-    assert {model.__tablename__ for model in some_of_everything()} == {
+    assert {table.name for table in some_of_everything()} == {
         table.name for table in stored_tables()
     }
 
@@ -49,7 +49,7 @@ def test_every_column_can_be_kept() -> None:
 
 def test_no_table_refers_to_itself() -> None:
     """Rows come in the order of their keys: one could come before the row that it refers to."""
-    for table in Base.metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         for key in table.foreign_keys:
             assert key.column.table is not table
 
@@ -59,7 +59,7 @@ def later_table() -> Iterator[Table]:
     """What a later release may add: a text as key, and types that no table has yet."""
     table = Table(
         "laters",
-        Base.metadata,
+        metadata,
         Column("name", String(), primary_key=True),
         Column("user_id", ForeignKey("users.id"), nullable=False),
         Column("ratio", Float(53)),
@@ -69,7 +69,7 @@ def later_table() -> Iterator[Table]:
     )
     stored_tables.cache_clear()
     yield table
-    Base.metadata.remove(table)
+    metadata.remove(table)
     stored_tables.cache_clear()
 
 
