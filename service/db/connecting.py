@@ -8,12 +8,11 @@ one; and the lock that a migration holds would stay behind in a session that nob
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg import Connection as Driver
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
 from service.config.database_parameters import COMMAND_TIMEOUT
@@ -25,10 +24,13 @@ from service.db.failures import (
     meaning_while_connecting,
 )
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 _SESSION = "SELECT pg_backend_pid()"
 
 
-def watch_connecting(engine: AsyncEngine) -> None:
+def watch_connecting(engine: "AsyncEngine") -> None:
     """Raise UnusableDatabaseError for whatever connecting raises, and for a shared session."""
     looked = engine.dialect.name != "postgresql"
 

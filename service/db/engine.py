@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from sqlite3 import OperationalError
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Executable, NullPool, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import ClauseElement
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import watch_connecting
 from service.db.statements import Observer, Row, Statement
 from service.db.turns import Turns
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 BUSY_TIMEOUT = 3_000  # milliseconds to wait for another writer; below db.UNIT_TIMEOUT
 
@@ -37,6 +39,8 @@ class SQLite:
 
     async def open(self) -> None:
         """Make the engine; it connects when a connection is first asked for."""
+        from sqlalchemy.ext.asyncio import create_async_engine  # imports the ORM, too
+
         self.engine = create_async_engine(
             self._settings.url,
             connect_args=dict(self._settings.connect_args),
@@ -82,7 +86,7 @@ class EngineConnection:
     The engine decides whether each statement commits by itself.
     """
 
-    def __init__(self, connection: AsyncConnection, observer: Observer | None = None) -> None:
+    def __init__(self, connection: "AsyncConnection", observer: Observer | None = None) -> None:
         self._connection = connection
         self._observer = observer
         self.dialect = connection.dialect.name
@@ -116,8 +120,10 @@ class EngineConnection:
 
 
 @asynccontextmanager
-async def connect_apart(settings: DatabaseSettings) -> AsyncIterator[AsyncConnection]:
+async def connect_apart(settings: DatabaseSettings) -> AsyncIterator["AsyncConnection"]:
     """Connect to either database, outside of the pool, for what needs SQLAlchemy itself."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     engine = create_async_engine(
         settings.url,
         connect_args=dict(settings.connect_args),
@@ -136,7 +142,7 @@ async def connect_apart(settings: DatabaseSettings) -> AsyncIterator[AsyncConnec
         await engine.dispose()
 
 
-def _prepare(engine: AsyncEngine) -> None:
+def _prepare(engine: "AsyncEngine") -> None:
     """Readers beside one writer, foreign keys held, and write transactions that queue up."""
 
     @event.listens_for(engine.sync_engine, "connect")

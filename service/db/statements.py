@@ -7,7 +7,6 @@ from itertools import starmap
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Executable
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -68,6 +67,9 @@ class Statement(Generic[RowT]):
     @cached_property
     def for_asyncpg(self) -> tuple[str, tuple[str, ...], dict[str, object]]:
         """Return the text with $1, $2 …, the parameters' names in that order, and constants."""
+        # A service on SQLite starts without it.
+        from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
         statement = cast(ClauseElement, self.for_dialect("postgresql"))
         compiled = cast(
             SQLCompiler,

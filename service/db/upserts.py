@@ -3,16 +3,18 @@
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
-    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT into a table, for the database of this name."""
+    # A service on one database starts without the other one's dialect.
     if dialect == "postgresql":
-        return postgresql.insert(table)
-    from sqlalchemy.dialects.sqlite import insert  # a service on PostgreSQL starts without it
+        from sqlalchemy.dialects import postgresql
 
-    return insert(table)
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)

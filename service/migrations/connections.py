@@ -6,10 +6,9 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from service.config.database_url import DatabaseSettings
@@ -17,6 +16,9 @@ from service.db.connecting import watch_connecting
 from service.db.explanations import explain
 from service.db.failures import Meaning, meaning_of
 from service.migrations.revisions import SchemaError, WrongSettingError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ SESSION_SETTINGS = {
 @asynccontextmanager
 async def connect(
     database: DatabaseSettings, wait: float = CONNECT_WAIT
-) -> AsyncIterator[AsyncConnection]:
+) -> AsyncIterator["AsyncConnection"]:
     """Lend a connection for migrations, with an engine of its own that is closed at the end.
 
     Waits up to `wait` seconds for a database that is not up yet. Raises SchemaError after that, and
@@ -52,7 +54,9 @@ async def connect(
         await engine.dispose()
 
 
-def _engine(database: DatabaseSettings) -> AsyncEngine:
+def _engine(database: DatabaseSettings) -> "AsyncEngine":
+    from sqlalchemy.ext.asyncio import create_async_engine  # imports the ORM, too
+
     connect_args = database.migration_connect_args
     if not database.is_sqlite:
         given: Any = connect_args.get("server_settings", {})
@@ -66,7 +70,7 @@ def _engine(database: DatabaseSettings) -> AsyncEngine:
     return engine
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
+def _prepare_sqlite(engine: "AsyncEngine") -> None:
     """Include DDL in transactions, and switch foreign keys off.
 
     A migration replaces a table by an altered copy. With foreign keys on, dropping the old table
@@ -89,7 +93,7 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-async def _connected(engine: AsyncEngine, wait: float) -> AsyncConnection:
+async def _connected(engine: "AsyncEngine", wait: float) -> "AsyncConnection":
     deadline = time.monotonic() + wait
     pause = 0.2
     while True:

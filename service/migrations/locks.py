@@ -7,12 +7,15 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.config.database_url import DatabaseSettings
 from service.migrations.revisions import SchemaError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOCK_WAIT = 120.0  # seconds
 LONGEST_PAUSE = 1.0  # seconds between two attempts
@@ -23,7 +26,7 @@ Attempt = Callable[[], Awaitable[bool]]
 
 @asynccontextmanager
 async def exclusive(
-    connection: AsyncConnection, database: DatabaseSettings, wait: float = LOCK_WAIT
+    connection: "AsyncConnection", database: DatabaseSettings, wait: float = LOCK_WAIT
 ) -> AsyncIterator[None]:
     """Hold the lock of this database's schema; wait for it up to `wait` seconds, by polling.
 
@@ -41,7 +44,7 @@ async def exclusive(
         yield
 
 
-async def _try_advisory_lock(connection: AsyncConnection) -> bool:
+async def _try_advisory_lock(connection: "AsyncConnection") -> bool:
     """Try to lock, for the life of the connection, which must be the one that migrates.
 
     On another connection, the lock of a killed process could be released while PostgreSQL still

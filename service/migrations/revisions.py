@@ -5,14 +5,16 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.db.failures import is_missing_table
 from service.db.statements import Connection, Statement, scalar
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 _SELECT_VERSIONS = text("SELECT version_num FROM alembic_version")
 _VERSIONS = Statement(_SELECT_VERSIONS, scalar)
@@ -64,7 +66,7 @@ async def read_revision(connection: Connection) -> str | None:
     return versions[0] if len(versions) == 1 else None
 
 
-async def current_revision(connection: AsyncConnection) -> str | None:
+async def current_revision(connection: "AsyncConnection") -> str | None:
     """Return the database's revision, or None if it has no revision, or several; one query.
 
     If the version table is missing, the connection's transaction is rolled back.

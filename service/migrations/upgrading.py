@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.db.explanations import explain
 from service.db.failures import is_locked
@@ -21,6 +20,7 @@ from service.migrations.rollback import is_of_later_release
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from service.config import Settings
 
@@ -68,7 +68,7 @@ async def reset(settings: "Settings") -> None:
 
 
 @asynccontextmanager
-async def _connect(settings: "Settings", wait: float) -> AsyncIterator[AsyncConnection]:
+async def _connect(settings: "Settings", wait: float) -> AsyncIterator["AsyncConnection"]:
     try:
         async with connect(settings.database, wait) as connection:
             yield connection
@@ -76,7 +76,7 @@ async def _connect(settings: "Settings", wait: float) -> AsyncIterator[AsyncConn
         raise SchemaError(f"the database failed: {explain(error)}") from error
 
 
-async def _done(connection: AsyncConnection) -> str | None:
+async def _done(connection: "AsyncConnection") -> str | None:
     """Return the revision if nothing is to be done, else None. Waits for no lock and no writer."""
     await connection.execution_options(reading=True)
     revision = await current_revision(connection)
@@ -93,7 +93,7 @@ async def _done(connection: AsyncConnection) -> str | None:
 
 
 async def _look_after_generators(
-    connection: AsyncConnection, settings: "Settings", lock_wait: float
+    connection: "AsyncConnection", settings: "Settings", lock_wait: float
 ) -> None:
     """Set the generators that are behind. A failure is only logged: the service can start."""
     try:
@@ -106,7 +106,7 @@ async def _look_after_generators(
         logger.error("schema: the generators of ids were not checked: %s", explain(error))
 
 
-async def _is_a_generator_behind(connection: AsyncConnection) -> bool:
+async def _is_a_generator_behind(connection: "AsyncConnection") -> bool:
     """Return whether a generator is behind, as far as our role may read that; takes no lock."""
     await connection.execution_options(reading=True)
     try:
@@ -117,7 +117,7 @@ async def _is_a_generator_behind(connection: AsyncConnection) -> bool:
     return any(generator.is_behind for generator in found)
 
 
-async def _patiently(connection: AsyncConnection, work: Callable[["Connection"], None]) -> None:
+async def _patiently(connection: "AsyncConnection", work: Callable[["Connection"], None]) -> None:
     """Try again while a table is locked. Revisions that are committed are not repeated."""
     for left in reversed(range(ATTEMPTS)):
         try:
