@@ -28,7 +28,7 @@ from sqlalchemy import (
 from service.db.batches import DeleteBatch
 from service.db.statements import Connection, Statement, scalar
 from service.db.upserts import insert
-from service.db.violations import VIOLATIONS, violates
+from service.db.violations import violates
 from service.exceptions import (
     AccountDeletedError,
     ConflictError,
@@ -204,7 +204,7 @@ async def claim(connection: Connection, key: Key) -> StoredAnswer | None:
         given["number"] = int.from_bytes(key.key[:8], signed=True)
     try:
         taken = await _CLAIM.first(connection, **given)
-    except VIOLATIONS as error:
+    except Exception as error:
         if violates(error, "idempotency_keys_user_id_fkey"):
             raise AccountDeletedError from error
         raise

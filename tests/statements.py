@@ -5,14 +5,19 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from asyncpg.exceptions import IntegrityConstraintViolationError
 from quart import Quart
 from sqlalchemy import Executable, text
+from sqlalchemy.exc import IntegrityError
 
 from service import db
 from service.config.database_url import parse_database_url
 from service.db.postgresql import PostgreSQL
 from service.db.statements import Connection, Statement
 from tests.servers import free_port
+
+# The errors of a violated constraint, on both databases.
+VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
 
 
 async def run(app: Quart, statement: Executable | str, **values: object) -> list[tuple[Any, ...]]:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-from asyncpg import Connection as Driver
 from sqlalchemy import event
 from sqlalchemy.util import await_only
 
@@ -25,6 +23,7 @@ from service.db.failures import (
 )
 
 if TYPE_CHECKING:
+    from asyncpg import Connection as Driver
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _SESSION = "SELECT pg_backend_pid()"
@@ -41,6 +40,8 @@ def watch_connecting(engine: "AsyncEngine") -> None:
             connection = dialect.connect(*arguments, **options)
         if looked:
             return connection
+        import asyncpg  # a service on SQLite starts without it
+
         try:
             with explained():
                 driver = connection.driver_connection
@@ -77,7 +78,7 @@ def _no_socket_taken_for_a_file(host: str | list[str] | None) -> Iterator[None]:
 
 
 async def require_own_session(
-    connection: Driver, connect_again: Callable[[], Awaitable[Driver]]
+    connection: "Driver", connect_again: Callable[[], Awaitable["Driver"]]
 ) -> None:
     """Raise SharedSessionError where a second connection has the session of this one."""
     session = await connection.fetchval(_SESSION, timeout=COMMAND_TIMEOUT)

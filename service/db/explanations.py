@@ -7,12 +7,12 @@ import ssl
 from sqlalchemy.exc import DBAPIError
 
 from service.db.failures import (
-    OF_ASYNCPG,
     MissingFileError,
     NoFreeConnectionError,
     UnusableDatabaseError,
     driver_error,
     has_no_tls,
+    is_of_asyncpg,
     is_refused_parameter,
     is_shared_session,
     is_undefined,
@@ -59,9 +59,7 @@ def explain(error: BaseException) -> str:
     said = (str(driver).splitlines() or [""])[0].rstrip(": ")
     if words := _words(driver, error):
         return words.format(said).removesuffix(" ()")
-    speaking = isinstance(driver, OF_ASYNCPG) or isinstance(
-        error, (DBAPIError, UnusableDatabaseError)
-    )
+    speaking = is_of_asyncpg(driver) or isinstance(error, (DBAPIError, UnusableDatabaseError))
     return said if speaking and said else f"{type(driver).__name__}: {said}".rstrip(": ")
 
 

@@ -6,16 +6,9 @@ messages.
 """
 
 import ssl
+import sys
 from enum import Enum
 
-from asyncpg.exceptions import (
-    ClientConfigurationError,
-    InterfaceError,
-    InternalClientError,
-    PostgresError,
-    UnsupportedClientFeatureError,
-    UnsupportedServerFeatureError,
-)
 from sqlalchemy.exc import DBAPIError
 
 
@@ -27,14 +20,6 @@ class Meaning(Enum):
     SETTING = "setting"  # it ends when a variable, or a file that one names, is changed
     OURS = "ours"  # a statement or a value is wrong: a fault of the service
 
-
-# Errors after which a connection must not be used again, although it is open. After a time-out the
-# statement is still under way, and its answer would be taken for that of the next statement.
-# InternalClientError: how asyncpg refuses a connection that the server has just ended, before it
-# has read that it is closed.
-OUT_OF_STEP = (TimeoutError, InternalClientError)
-
-OF_ASYNCPG = (PostgresError, InterfaceError, InternalClientError)
 
 # By SQLSTATE or the beginning of one; the longest that fits counts.
 _STATES = {
@@ -117,14 +102,7 @@ class MissingFileError(Exception):
     """A file is not there that a variable names, such as PGSSLCERT."""
 
 
-_REFUSALS = (SharedSessionError, UnsupportedClientFeatureError, UnsupportedServerFeatureError)
-_WRONG_SETTINGS = (
-    ClientConfigurationError,
-    PermissionError,
-    IsADirectoryError,
-    NotADirectoryError,
-    MissingFileError,
-)
+_WRONG_SETTINGS = (PermissionError, IsADirectoryError, NotADirectoryError, MissingFileError)
 
 
 def driver_error(error: BaseException) -> BaseException:
@@ -132,7 +110,8 @@ def driver_error(error: BaseException) -> BaseException:
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.driver_exception
     # What handle_error gets: SQLAlchemy's stand-in for the error of a driver without a DBAPI.
-    return error.__cause__ if isinstance(error.__cause__, OF_ASYNCPG) else error
+    cause = error.__cause__
+    return cause if cause is not None and is_of_asyncpg(cause) else error
 
 
 def meaning_of(error: BaseException) -> Meaning:
@@ -146,12 +125,12 @@ def meaning_of(error: BaseException) -> Meaning:
         return _meaning_of_state(state, str(driver))
     if name := getattr(driver, "sqlite_errorname", None):
         return _meaning_of_code(name, str(driver))
-    if isinstance(driver, InterfaceError):  # the connection was lost under a statement,
+    if isinstance(driver, _asyncpg("InterfaceError")):  # the connection was lost under a statement,
         # unless it is about a value of ours
         return Meaning.OURS if isinstance(driver, ValueError) else Meaning.PASSING
     # OSError: connect() raises some as they are. LookupError: to Jinja, a template that is not
     # there is an OSError, too.
-    passing = isinstance(driver, (OSError, *OUT_OF_STEP))
+    passing = isinstance(driver, OSError) or is_out_of_step(driver)
     return Meaning.PASSING if passing and not isinstance(driver, LookupError) else Meaning.OURS
 
 
@@ -161,9 +140,12 @@ def meaning_while_connecting(error: BaseException) -> Meaning:
     state = sqlstate(driver)
     if state.startswith(_SETTING_STATES):
         return Meaning.SETTING
-    if isinstance(driver, _WRONG_SETTINGS):
+    if isinstance(driver, (*_WRONG_SETTINGS, *_asyncpg("ClientConfigurationError"))):
         return Meaning.SETTING
-    if isinstance(driver, _REFUSALS) or has_no_tls(driver) or _is_handshake_refused(driver):
+    unsupported = _asyncpg("UnsupportedClientFeatureError", "UnsupportedServerFeatureError")
+    if isinstance(driver, (SharedSessionError, *unsupported)):
+        return Meaning.REFUSED
+    if has_no_tls(driver) or _is_handshake_refused(driver):
         return Meaning.REFUSED
     meaning = meaning_of(error)
     if meaning is not Meaning.OURS:
@@ -171,6 +153,21 @@ def meaning_while_connecting(error: BaseException) -> Meaning:
     from_outside = state or hasattr(driver, "sqlite_errorname")
     # Anything else comes from reading the arguments, PG… variables and files.
     return Meaning.REFUSED if from_outside else Meaning.SETTING
+
+
+def is_of_asyncpg(error: BaseException) -> bool:
+    """Whether asyncpg raised the error."""
+    return isinstance(error, _asyncpg("PostgresError", "InterfaceError", "InternalClientError"))
+
+
+def is_out_of_step(error: BaseException) -> bool:
+    """Whether a connection must not be used again, although it is open.
+
+    After a time-out the statement is still under way, and its answer would be taken for that of the
+    next statement. InternalClientError is asyncpg's refusal of a connection that the server has
+    just ended, before asyncpg has read that it is closed.
+    """
+    return isinstance(error, (TimeoutError, *_asyncpg("InternalClientError")))
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -227,6 +224,12 @@ def has_no_tls(driver: BaseException) -> bool:
 def sqlstate(driver: BaseException) -> str:
     """The SQLSTATE of an error of PostgreSQL's, or an empty text."""
     return getattr(driver, "sqlstate", None) or ""
+
+
+def _asyncpg(*names: str) -> tuple[type[BaseException], ...]:
+    """Return these classes of asyncpg's errors; none on SQLite, where nothing imports asyncpg."""
+    module = sys.modules.get("asyncpg.exceptions")
+    return tuple(getattr(module, name) for name in names) if module else ()
 
 
 def _meaning_of_state(state: str, text: str) -> Meaning:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import explained, require_own_session
-from service.db.failures import OUT_OF_STEP, sqlstate
+from service.db.failures import is_out_of_step, sqlstate
 from service.db.statements import Observer, Row, Statement
 from service.db.turns import Turns
 
@@ -239,7 +239,8 @@ class AsyncpgConnection:
 
     def _end_if_spoilt(self, error: BaseException) -> None:
         # A statement that is given up is still under way. The next statement would wait for it.
-        if isinstance(error, (*OUT_OF_STEP, CancelledError)) or self.driver.is_closed():
+        spoilt = isinstance(error, CancelledError) or is_out_of_step(error)
+        if spoilt or self.driver.is_closed():
             self.driver.terminate()
         elif sqlstate(error) == READ_ONLY:  # the other connections lead to the same old server
             self.driver.terminate()

@@ -2,16 +2,11 @@
 
 from functools import cache
 
-from asyncpg.exceptions import IntegrityConstraintViolationError, PostgresError
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
-from service.db.failures import driver_error
+from service.db.failures import driver_error, sqlstate
 from service.models import metadata
-
-# The errors of a violated constraint: asyncpg's, and SQLAlchemy's.
-VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
 
 
 def violates(error: Exception, name: str) -> bool:
@@ -23,7 +18,7 @@ def violates(error: Exception, name: str) -> bool:
     """
     constraint = _constraints()[name]
     cause = driver_error(error)
-    if isinstance(cause, PostgresError):
+    if sqlstate(cause):
         return getattr(cause, "constraint_name", None) == name
     return str(cause) == _told_by_sqlite(constraint)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.db.statements import Connection
-from service.db.violations import VIOLATIONS, violates
+from service.db.violations import violates
 from service.exceptions import (
     ConflictError,
     FieldError,
@@ -108,7 +108,7 @@ async def change_password(
 def _email_taken() -> Iterator[None]:
     try:
         yield
-    except VIOLATIONS as error:
+    except Exception as error:
         if violates(error, "users_email_key"):
             raise EmailTakenError from error
         raise

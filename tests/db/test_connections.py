@@ -14,11 +14,10 @@ from service import db
 from service.db import postgresql, turns
 from service.db.failures import NoFreeConnectionError
 from service.db.statements import Statement, scalar
-from service.db.violations import VIOLATIONS
 from service.exceptions import DatabaseUnavailableError
 from service.models import users_table
 from tests.people import count
-from tests.statements import run, run_on
+from tests.statements import VIOLATIONS, run, run_on
 from tests.waiting import eventually
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from service import db, idempotency
 from service.db.failures import is_unavailable
-from service.db.violations import VIOLATIONS, violates
+from service.db.violations import violates
 from service.exceptions import NotAuthenticatedError
 from service.idempotency import Key
 from service.models import (
@@ -27,7 +27,7 @@ from service.models import (
 from service.users import accounts
 from service.users.accounts import EmailTakenError
 from tests.people import Person, count
-from tests.statements import run_on
+from tests.statements import VIOLATIONS, run_on
 
 NAMES = [str(each.name) for table in metadata.tables.values() for each in table.constraints]
 ALICE = "alice@example.com"

@@ -29,6 +29,21 @@ NOT_FOR_THE_FIRST_PAGE = {
     "wsproto",
 }
 
+# Of a process that has opened no database.
+NOT_FOR_AN_APPLICATION_ON_SQLITE = {
+    "asyncpg",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.ext.asyncio",
+    "sqlalchemy.orm",
+}
+
+MADE = """
+import sys
+from service.app import create_app
+create_app()
+print(*sys.modules)
+"""
+
 CONFIGURED = """
 import gc, runpy
 frozen = gc.get_freeze_count()  # Python 3.12 freezes some objects of its own
@@ -50,6 +65,22 @@ async def test_imports(migrated_postgresql: str, variables: dict[str, str], tmp_
     imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", it.log(), re.M))
     assert "asyncpg" in imported
     assert imported & NOT_FOR_THE_FIRST_PAGE == set()
+
+
+def test_imports_of_an_application(variables: dict[str, str], sqlite_url: str) -> None:
+    """SQLAlchemy's ORM comes with its asyncio engine, which is made when serving starts."""
+    done = subprocess.run(
+        [sys.executable, "-c", MADE],
+        cwd=ROOT,
+        env=variables | {"DATABASE_URL": sqlite_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    imported = set(done.stdout.split())
+    assert "sqlalchemy" in imported
+    assert imported & NOT_FOR_AN_APPLICATION_ON_SQLITE == set()
 
 
 def test_garbage_is_for_workers(variables: dict[str, str], sqlite_url: str) -> None:

@@ -60,9 +60,9 @@ async def execute(settings: Settings, *statements: Any) -> None:
 
 async def fill(settings: Settings, rows: Rows) -> None:
     async with connect_at_head(settings) as connection, connection.begin():
-        for model, values in rows.items():
+        for table, values in rows.items():
             if values:
-                await connection.execute(insert(model), list(values))
+                await connection.execute(insert(table), list(values))
 
 
 def some_of_everything() -> Rows:
