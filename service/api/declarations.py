@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
+from msgspec import Struct
 from quart import Response
 
 from service.api.authentication import Caller
@@ -28,15 +29,13 @@ Endpoint = Callable[Path, Awaitable[Response]]
 Answers = Mapping[int, type | None]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCall(Generic[BodyT]):
+class OpenCall(Struct, Generic[BodyT], frozen=True):
     """A call that needs no authentication."""
 
     body: BodyT
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCall(Generic[QueryT]):
+class ReadCall(Struct, Generic[QueryT], frozen=True):
     """A call that reads. `connection` is the one on which the call was authenticated."""
 
     caller: Caller
@@ -49,8 +48,7 @@ class ReadCall(Generic[QueryT]):
         return self.caller.user.id
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCall(Generic[BodyT]):
+class WriteCall(Struct, Generic[BodyT], frozen=True):
     """A call that writes. `connection` is in a transaction, except for `at_once`."""
 
     caller: Caller
@@ -63,8 +61,7 @@ class WriteCall(Generic[BodyT]):
         return self.caller.user.id
 
 
-@dataclass(frozen=True, slots=True)
-class SessionCall(Generic[BodyT]):
+class SessionCall(Struct, Generic[BodyT], frozen=True):
     """A call by session, not by token. The view opens its own transactions."""
 
     caller: Caller
