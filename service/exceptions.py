@@ -1,8 +1,9 @@
 """Refusals, the same for each door; `service.web.errors` turns them into answers."""
 
-from dataclasses import dataclass
 from math import ceil
 from typing import ClassVar
+
+from msgspec import Struct
 
 
 class ServiceError(Exception):
@@ -72,8 +73,7 @@ class CrossSiteError(ServiceError):
     )
 
 
-@dataclass(frozen=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """One error of one field: a sentence for people, and a code for programs."""
 
     public_name: ClassVar = "FieldError"

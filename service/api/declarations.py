@@ -1,7 +1,6 @@
 """The declaration of an operation, and the calls that views of operations get."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from msgspec import Struct
@@ -75,8 +74,7 @@ class Tag(NamedTuple):
     description: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """The declaration of an operation, as `description` reads it.
 
     `name` is the operationId. `scope` is None if the operation needs no authentication, and empty

@@ -6,10 +6,10 @@ that two attempts at the same moment cannot both take the last place.
 
 import hashlib
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Executable, Float, bindparam, case, select, update
 
 from service.db.batches import DeleteBatch
@@ -19,8 +19,7 @@ from service.exceptions import TooManyRequestsError
 from service.models import DatabaseEpoch, rate_limits_table
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A limit: at most `count` calls at once, and `count` in each `period` seconds after that.
 
     `counts` names the counted events, if these are not all calls.
@@ -41,8 +40,7 @@ class Limit:
         return Bucket(self, hashlib.sha256(f"{self.name}\0{who}".encode()).digest())
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """The count of one limit for one person, account or client address: the key of its row."""
 
     limit: Limit

@@ -5,11 +5,12 @@ than the event loop (decision 14).
 """
 
 import time
-from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec import Struct
+from msgspec.structs import replace
 
 from service.config.cores import available_cores
 from service.security.password_text import normalise
@@ -23,16 +24,14 @@ LANES = 1
 MAX_THREADS = 2  # in one process; they take 38 MiB
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Struct, frozen=True):
     """The time of a verification in seconds, by the clock and of the processor, without waiting."""
 
     seconds: float = 0.0
     processor: float = 0.0
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The result of a verification. If `outdated`, the hash should be replaced by a new one."""
 
     right: bool

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from threading import Thread
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from quart import Quart
 from werkzeug.security import generate_password_hash
 
