@@ -5,16 +5,18 @@ than the event loop (decision 14).
 """
 
 import time
-from functools import cache, partial
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher as Argon2
-from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 from msgspec.structs import replace
 
 from service.config.cores import available_cores
 from service.security.password_text import normalise
 from service.threads import GentleThreads
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher as Argon2
 
 # OWASP's password storage cheat sheet: argon2id with 19 MiB, two passes, one lane.
 MEMORY_KIB = 19_456
@@ -46,12 +48,17 @@ class PasswordHasher:
     """
 
     def __init__(self, processes: int = 1) -> None:
-        self._argon2 = Argon2(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
         self.threads = GentleThreads(
             thread_count(available_cores(), processes),
             name="hashing",
             refusal="Too many people are signing in at this moment.",
         )
+
+    @cached_property
+    def _argon2(self) -> "Argon2":
+        from argon2 import PasswordHasher as Argon2  # a start needs no password
+
+        return Argon2(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
 
     async def hash(self, password: str) -> str:
         """Return the argon2id hash of a password's NFKC form, with a new salt."""
@@ -84,6 +91,8 @@ class PasswordHasher:
         return Verdict(right, outdated=right and self._argon2.check_needs_rehash(hashed))
 
     def _matches(self, password: str, hashed: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         try:
             return self._argon2.verify(hashed, normalise(password))
         except (VerificationError, InvalidHashError):
@@ -109,5 +118,5 @@ def _verify_legacy(password: str, hashed: str) -> bool:
 
 
 @cache
-def _nobodys_hash(argon2: Argon2) -> str:
+def _nobodys_hash(argon2: "Argon2") -> str:
     return argon2.hash("nobody has this password")
