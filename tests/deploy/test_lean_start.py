@@ -15,8 +15,8 @@ from tests.live.sockets import ask
 # Each with its own: what it is for is not asked for by the first person who comes.
 NOT_FOR_THE_FIRST_PAGE = {
     "aiosqlite",  # another database than the one that is used
-    "argon2",  # nobody has typed a password
     "alembic",  # at head, there is nothing to migrate
+    "argon2",  # nobody has typed a password
     "email_validator",
     "h2.events",
     "hypercorn.asyncio.run",  # another server than the one that serves
