@@ -16,12 +16,12 @@ from sqlalchemy import make_url
 from service import migrations
 from service.app import create_app
 from service.config import Settings
-from service.models import Base
 from tests.clocks import Clock, stopped_clock
 from tests.compiled import compiled_once
 from tests.interpreters import report
 from tests.people import Browser, Person, add_person
 from tests.servers import postgresql
+from tests.statements import EMPTY
 
 SECRET_KEY = "a key for tests that is 0123456789 long"
 
@@ -79,8 +79,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     url = request.getfixturevalue("migrated_postgresql")
     yield url
-    tables = ", ".join(Base.metadata.tables)
-    asyncio.run(_execute(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    asyncio.run(_execute(url, EMPTY))
 
 
 @pytest.fixture
