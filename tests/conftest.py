@@ -7,6 +7,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -16,13 +17,14 @@ from sqlalchemy import make_url
 from service import migrations
 from service.app import create_app
 from service.config import Settings
-from service.models import metadata
 from tests.clocks import Clock, stopped_clock
 from tests.compiled import compiled_once
 from tests.interpreters import report
 from tests.people import Browser, Person, add_person
 from tests.servers import postgresql
+from tests.statements import EMPTY
 
+ENOUGH_MEMORY = 2**30  # bytes that are free; some tests add 100,000 books
 SECRET_KEY = "a key for tests that is 0123456789 long"
 
 
@@ -69,18 +71,31 @@ def migrated_postgresql(
     asyncio.run(_execute(postgresql_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
+@pytest.fixture(scope="session")
+def in_memory() -> Iterator[Path | None]:
+    """A folder for files of SQLite, which waits for the disk whenever an application ends."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or shutil.disk_usage(memory).free < ENOUGH_MEMORY:
+        yield None
+        return
+    with TemporaryDirectory(prefix="readlog-", dir=memory) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, in_memory: Path | None
+) -> Iterator[str]:
     """The URL of an empty database at head: the test runs once on each kind."""
     if request.param == "sqlite":
-        path = tmp_path / "app.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        yield f"sqlite:///{path}"
+        with TemporaryDirectory(dir=in_memory or tmp_path) as folder:
+            path = Path(folder, "app.db")
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+            yield f"sqlite:///{path}"
         return
     url = request.getfixturevalue("migrated_postgresql")
     yield url
-    tables = ", ".join(metadata.tables)
-    asyncio.run(_execute(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    asyncio.run(_execute(url, EMPTY))
 
 
 @pytest.fixture

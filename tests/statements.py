@@ -14,10 +14,26 @@ from service import db
 from service.config.database_url import parse_database_url
 from service.db.postgresql import PostgreSQL
 from service.db.statements import Connection, Statement
+from service.models import metadata
 from tests.servers import free_port
 
 # The errors of a violated constraint, on both databases.
 VIOLATIONS = (IntegrityConstraintViolationError, IntegrityError)
+
+_TABLES = [table.name for table in reversed(metadata.sorted_tables)]  # references come first
+# Empties every table of PostgreSQL, and begins to count anew. TRUNCATE makes new files, which takes
+# 40 ms for our tables; DELETE of a few rows takes 2 ms. Like TRUNCATE it waits for whoever writes.
+EMPTY = f"""
+    DO $$ BEGIN
+        LOCK TABLE {", ".join(_TABLES)} IN ACCESS EXCLUSIVE MODE;
+        IF {" + ".join(f"pg_relation_size('{name}')" for name in _TABLES)} > 500000 THEN
+            TRUNCATE {", ".join(_TABLES)} RESTART IDENTITY CASCADE;
+        ELSE
+            {" ".join(f"DELETE FROM {name};" for name in _TABLES)}
+            PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence;
+        END IF;
+    END $$
+"""
 
 
 async def run(app: Quart, statement: Executable | str, **values: object) -> list[tuple[Any, ...]]:

@@ -11,13 +11,14 @@ import pytest
 from quart import Quart
 
 from service.books import rules
-from service.models import metadata, sessions_table
+from service.models import sessions_table
 from service.security.tokens import new_token
 from service.web.submissions import FIELD
 from tests.api.programs import A_BOOK, add_program, at_rest
 from tests.books.forms import a_book
 from tests.page_forms import filled_in
 from tests.people import ORIGIN, PASSWORD, add_person, execute, rows
+from tests.statements import EMPTY
 from tests.tokens.token_forms import a_token, has_tokens
 from tests.web.test_routes import routes
 from tests.wire import FORM, send
@@ -113,7 +114,7 @@ async def test_round_trips(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def statements_of(app: Quart, name: str, operation: Any) -> list[str]:
     """The statements of one request."""
-    await execute(app, f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
+    await execute(app, EMPTY)
     rules._rooms.clear()
     alice = await add_person(app, EMAIL)
     program = await add_program(app, alice.id)
