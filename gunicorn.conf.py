@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger
 
 from service import logs
 from service.config import ConfigurationError, Settings
-from service.server import lean
+from service.server import lazy_imports
 
 try:
     _settings = Settings.from_env()
@@ -32,7 +32,7 @@ preload_app = True
 # Imports make little garbage, so collecting it is a waste of time until the fork (decision 11).
 gc.disable()
 # Hypercorn with HTTP/2 and WebSockets is a tenth of all imports; only `quart run` uses it.
-lean.postpone("hypercorn.asyncio", "hypercorn.typing")
+lazy_imports.postpone("hypercorn.asyncio", "hypercorn.typing")
 
 timeout = 60  # seconds without a heartbeat; the event loop of a worker sends one every 30 s
 graceful_timeout = _settings.shutdown_delay - 5  # seconds

@@ -21,7 +21,7 @@ Each line imports only from the lines below it:
     migrations/           the schema, and the way of a database to its newest revision
     logs idempotency      log lines; requests and forms that are sent twice
     security/             passwords, tokens, headers, client addresses; no SQL and no Quart
-    models/ shapes        the tables; input checked against its shape
+    models/ validation    the tables; input checked against its shape
     text/ threads asgi    visible and safe texts; threads beside the event loop; types of ASGI
     config/ exceptions    settings; refusals
 """

@@ -9,7 +9,7 @@ from service.api.polled_list import PolledList
 from service.books.routes import blueprint as books
 from service.cli import commands as cli
 from service.config import ConfigurationError, Settings
-from service.limits import views as limiting
+from service.limits import rules as limits
 from service.logs import RequestLog
 from service.security.headers import SecurityHeaders
 from service.server import background, readiness
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     errors.init_app(app, auth)
     flashes.init_app(app, settings)
     guards.init_app(app, settings)
-    limiting.init_app(app)
+    limits.init_app(app)
     routing.init_app(app)
     pages.init_app(app, settings)
     background.init_app(app)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from quart import Quart
 
 from service.api.description import openapi
-from service.shapes import Shape
+from service.validation import Shape
 from tests.api.programs import add_program
 from tests.api.tables import assert_visible, tables
 from tests.api.test_any_text import values_everywhere

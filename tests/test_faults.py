@@ -18,7 +18,7 @@ from werkzeug.security import generate_password_hash
 
 from service import migrations
 from service.config import ConfigurationError, Settings
-from service.limits.views import LOGIN_PER_ACCOUNT
+from service.limits.rules import LOGIN_PER_ACCOUNT
 from service.models import books_table, rate_limits_table, sessions_table, users_table
 from tests.books.forms import a_book
 from tests.clocks import record_holds

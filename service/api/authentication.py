@@ -10,7 +10,8 @@ from service.auth.tokens import get_token_owner
 from service.db.statements import Connection
 from service.exceptions import InsufficientScopeError, NotAuthenticatedError
 from service.security.tokens import hash_token
-from service.web.credentials import bearer_token, session_token
+from service.web.bearer_token import bearer_token
+from service.web.session_cookie import session_token
 
 
 class InvalidTokenError(NotAuthenticatedError):

@@ -15,7 +15,7 @@ from service.books.forms import BookInput
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
-from service.shapes import Shape
+from service.validation import Shape
 from service.web.routing import MAX_ID
 
 MAX_OPERATIONS = 100

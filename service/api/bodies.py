@@ -9,8 +9,8 @@ from quart import Response, request
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
 from service.exceptions import FieldError, InvalidInputError
-from service.shapes import MAX_NAME, storable
 from service.text.bidi import isolated
+from service.validation import MAX_NAME, storable
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"

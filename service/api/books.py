@@ -21,7 +21,7 @@ from service.books import queries, rules
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
 from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
-from service.shapes import Shape, Time
+from service.validation import Shape, Time
 
 ADDRESS = "/api/v1/books"
 PAGE_SIZE = 25

@@ -8,7 +8,7 @@ import msgspec
 
 from service.books.queries import Order, Place
 from service.exceptions import FieldError, InvalidInputError
-from service.shapes import is_storable
+from service.validation import is_storable
 from service.web.routing import MAX_ID
 
 

@@ -11,7 +11,7 @@ from service.api.bodies import JSON
 from service.db.statements import Connection
 from service.exceptions import ServiceError
 from service.limits.buckets import Limit
-from service.shapes import Shape
+from service.validation import Shape
 
 
 class Nothing(Shape, frozen=True, kw_only=True):

@@ -30,11 +30,11 @@ from service.api.declarations import (
     View,
     WriteCall,
 )
-from service.api.repeats import REPLAYED, commit_once, key_of
+from service.api.idempotency_keys import REPLAYED, commit_once, key_of
 from service.db.statements import Connection
 from service.exceptions import ServiceError
 from service.limits.buckets import Limit
-from service.limits.views import (
+from service.limits.rules import (
     REVOCATIONS,
     WRITES_PER_USER,
     give_back,
@@ -42,9 +42,9 @@ from service.limits.views import (
     take_more,
     take_on,
 )
-from service.shapes import check, check_query
+from service.validation import check, check_query
 from service.web.connection import body_of
-from service.web.marks import mark
+from service.web.view_marks import mark
 
 
 def open_operation(

@@ -27,7 +27,7 @@ from service.exceptions import (
     ServiceError,
     StoppingError,
 )
-from service.shapes import check_query
+from service.validation import check_query
 from service.web.errors import send_refusal
 from service.web.etags import is_known
 from service.web.guards import check_head

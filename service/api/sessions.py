@@ -8,10 +8,10 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.declarations import Nothing, ReadCall, Tag, WriteCall
 from service.api.operations import read_operation, write_operation
-from service.limits.views import REVOCATIONS
-from service.shapes import Time
+from service.limits.rules import REVOCATIONS
 from service.users import queries, sessions
 from service.users.sessions import SessionNotFoundError
+from service.validation import Time
 
 MAX_SESSIONS = 100  # in one answer
 

@@ -9,14 +9,14 @@ from quart import Blueprint, Response
 from service.api.bodies import answer, bare
 from service.api.declarations import Nothing, OpenCall, ReadCall, Tag, WriteCall
 from service.api.operations import open_operation, read_operation, write_operation
-from service.limits.views import REVOCATIONS
-from service.shapes import Time
+from service.limits.rules import REVOCATIONS
 from service.tokens import rules as tokens
 from service.tokens.rules import TokenNotFoundError, TooManyTokensError
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import DAY, SCOPES, Credentials, Email, Password, Scope, TokenWish
+from service.users.password_verification import LIMITS, verified
 from service.users.queries import TokenRow
-from service.users.verification import LIMITS, verified
+from service.validation import Time
 
 blueprint = Blueprint("api_tokens", __name__, url_prefix="/api/v1/tokens")
 TAG = Tag("tokens", "Access tokens, for programs.")

@@ -17,13 +17,13 @@ from service.api.operations import (
     write_operation,
 )
 from service.auth import renew_session
-from service.limits.views import REGISTRATIONS_PER_ADDRESS, client_key, counted
+from service.limits.rules import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
-from service.shapes import Shape, Time
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import EMAIL_MESSAGE, Password
-from service.users.verification import CONFIRMATION_LIMITS, confirmed, lock_verified
+from service.users.password_verification import CONFIRMATION_LIMITS, confirmed, lock_verified
+from service.validation import Shape, Time
 from service.web.context import get_password_hasher, get_settings
 
 SCOPE = "account:write"

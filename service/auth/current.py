@@ -14,8 +14,8 @@ from service.auth.queries import SignedInUser
 from service.exceptions import ServiceError
 from service.security.tokens import hash_token
 from service.web import pages
-from service.web.credentials import session_token
-from service.web.marks import View, mark
+from service.web.session_cookie import session_token
+from service.web.view_marks import View, mark
 
 # Seconds. An error page waits this long for the lookup of the signed-in person.
 LOOKUP_TIMEOUT = 1.0

@@ -7,7 +7,7 @@ from service.db.statements import Connection
 from service.exceptions import NotAuthenticatedError
 from service.models import utc_now
 from service.security.tokens import hash_token, new_token
-from service.web.credentials import delete_session_cookie, session_token, set_session_cookie
+from service.web.session_cookie import delete_session_cookie, session_token, set_session_cookie
 
 # Both count from the sign-in, and use of the session does not extend them. 30 days, for "remember
 # me", is the longest time that NIST SP 800-63B allows for one factor (AAL1).

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from service.models import AUTHOR_MAX_LENGTH, RATING_MAX, RATING_MIN, TITLE_MAX_LENGTH
-from service.shapes import Shape, visible
+from service.validation import Shape, visible
 
 # Lengths are in code points. A text needs a visible character. Nothing is trimmed or normalised: a
 # title is checked, stored and shown exactly as it was typed.

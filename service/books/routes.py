@@ -11,9 +11,9 @@ from service.books.rules import BookChangedError, TooManyBooksError
 from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
 from service.idempotency import SentBeforeError
-from service.limits.views import WRITES_PER_USER, per_user, unlimited
-from service.shapes import Form, check_text
+from service.limits.rules import WRITES_PER_USER, per_user, unlimited
 from service.text.visible import visible_or
+from service.validation import Form, check_text
 from service.web import pages
 from service.web.routing import is_id
 from service.web.submissions import Submission

@@ -2,13 +2,13 @@
 
 from service.cli.maintenance import connect_at_head
 from service.config import Settings
-from service.db.engine import EngineConnection
+from service.db.sqlite import EngineConnection
 from service.exceptions import FieldError, InvalidInputError, NotFoundError
 from service.security.passwords import PasswordHasher
-from service.shapes import check_text
 from service.users import accounts
 from service.users.accounts import EmailTakenError
 from service.users.forms import NewDetails
+from service.validation import check_text
 
 
 async def create_user(settings: Settings, email: str, password: str) -> str:

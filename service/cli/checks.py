@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.cli.maintenance import connected, is_missing
 from service.config import Settings
 from service.config.database_url import DatabaseSettings
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.db.failures import is_locked
 from service.migrations import (
     SchemaError,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.config import Settings
 from service.config.database_url import DatabaseSettings
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.migrations import SchemaError, current_revision, head
 from service.migrations.connections import connect
 

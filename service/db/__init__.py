@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 from quart import Quart, current_app
 
 from service.config import Settings
+from service.db.connection_queue import ConnectionQueue
 from service.db.failures import is_unavailable
 from service.db.statements import Connection
-from service.db.turns import Turns
 from service.exceptions import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from service.db.engine import SQLite
     from service.db.postgresql import PostgreSQL
+    from service.db.sqlite import SQLite
 
 # Longest time for one `read()` or `transaction()`, from waiting for a connection to the commit.
 # Longer than `statement_timeout` (3 s), so that PostgreSQL's more precise error comes first;
@@ -91,7 +91,7 @@ async def trial() -> AsyncIterator["AsyncConnection"]:
 
     The transaction is rolled back at the end of the block.
     """
-    from service.db.engine import connect_apart
+    from service.db.sqlite import connect_apart
 
     with _failures():
         database = get_database()
@@ -109,13 +109,13 @@ class Pool(Protocol):
     """The connections of one process, as they are measured."""
 
     kept: int
-    turns: Turns
+    queue: ConnectionQueue
 
 
 def _pool(settings: Settings) -> "PostgreSQL | SQLite":
     sizes = (settings.db_pool_size, settings.db_max_overflow)
     if settings.database.is_sqlite:
-        from service.db.engine import SQLite
+        from service.db.sqlite import SQLite
 
         return SQLite(settings.database, *sizes)
     from service.db.postgresql import PostgreSQL

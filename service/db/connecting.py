@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.util import await_only
 
 from service.config.database_parameters import COMMAND_TIMEOUT
-from service.db.explanations import explain, kind_of
+from service.db.failure_texts import explain, kind_of
 from service.db.failures import (
     MissingFileError,
     SharedSessionError,

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import explained, require_own_session
+from service.db.connection_queue import ConnectionQueue
 from service.db.failures import is_out_of_step, sqlstate
 from service.db.statements import Observer, Row, Statement
-from service.db.turns import Turns
 
 POOL_RECYCLE = 900.0  # seconds of life; shorter than the idle limits of proxies that we know of
 OVERFLOW_RECYCLE = 30.0  # seconds unused, for connections beyond those that are kept
@@ -39,7 +39,7 @@ class PostgreSQL:
 
     def __init__(self, settings: DatabaseSettings, kept: int, overflow: int) -> None:
         self.kept = kept
-        self.turns = Turns(kept + overflow)  # of connections that are lent or being made
+        self.queue = ConnectionQueue(kept + overflow)  # of connections that are lent or being made
         self.observer: Observer | None = None
         self._arguments = connect_arguments(settings)
         # The newest is last, and is lent first: in quiet times the others grow old and are closed.
@@ -68,9 +68,9 @@ class PostgreSQL:
         """Lend a connection. Each statement commits by itself, except in a transaction.
 
         A connection is the same whether it is lent `to_write` or not. Raises
-        NoFreeConnectionError after turns.POOL_TIMEOUT, and the errors of connecting.
+        NoFreeConnectionError after connection_queue.POOL_TIMEOUT, and the errors of connecting.
         """
-        start = await self.turns.begin()
+        start = await self.queue.enter()
         connection = await self._take(start)
         self._lent.add(connection)
         try:
@@ -78,21 +78,21 @@ class PostgreSQL:
         finally:
             self._lent.discard(connection)
             self._put_back(connection)
-            self.turns.end(start)
+            self.queue.leave(start)
 
     @asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:
         """Leave the place of one connection free for a connection that is made elsewhere."""
-        start = await self.turns.begin()
+        start = await self.queue.enter()
         try:
-            if len(self._idle) + self.turns.in_use > self.turns.count:
+            if len(self._idle) + self.queue.in_use > self.queue.size:
                 self._idle.popleft().driver.terminate()
             yield
         finally:
-            self.turns.end(start)
+            self.queue.leave(start)
 
     async def _take(self, start: float) -> "AsyncpgConnection":
-        """Return an idle connection that is alive, or a new one. On errors the turn ends."""
+        """Return an idle connection that is alive, or a new one. On errors the loan ends."""
         try:
             while self._idle:
                 connection = self._idle.pop()
@@ -101,7 +101,7 @@ class PostgreSQL:
                 elif not connection.driver.is_closed() and await self._is_alive(connection):
                     return connection
         except BaseException:
-            self.turns.end(start)
+            self.queue.leave(start)
             raise
         # In a task of its own, because connecting may take longer than the request has: then the
         # connection is finished for others. Else a slow server would never be reached.
@@ -112,7 +112,7 @@ class PostgreSQL:
             connecting.add_done_callback(partial(self._keep_for_others, start))
             raise
         except BaseException:
-            self.turns.end(start)
+            self.queue.leave(start)
             raise
 
     async def _is_alive(self, connection: "AsyncpgConnection") -> bool:
@@ -161,7 +161,7 @@ class PostgreSQL:
     ) -> None:
         if not connected.cancelled() and connected.exception() is None:
             self._put_back(connected.result())
-        self.turns.end(start)
+        self.queue.leave(start)
 
     async def _connect(self) -> "AsyncpgConnection":
         arguments = self._arguments

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Inspector, inspect, text
 
 from service.migrations import generators
-from service.migrations.oddities import count_oddities
+from service.migrations.odd_rows import count_oddities
 from service.migrations.revisions import ALEMBIC_INI, BASELINE, SchemaError, parents
 
 logger = logging.getLogger(__name__)

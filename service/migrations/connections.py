@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import watch_connecting
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.db.failures import Meaning, meaning_of
 from service.migrations.revisions import SchemaError, WrongSettingError
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import DBAPIError
 
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.db.failures import Meaning, meaning_of
 from service.migrations import generators
 from service.migrations.adoption import VERSION_TABLE

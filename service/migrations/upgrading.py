@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.db.failures import is_locked
 from service.migrations import generators
 from service.migrations.adoption import OURS, VERSION_TABLE, adopt_if_needed

@@ -9,7 +9,7 @@ from service import db, migrations
 from service.auth import current_user, public
 from service.db.statements import Statement
 from service.exceptions import DatabaseUnavailableError
-from service.limits.views import unlimited
+from service.limits.rules import unlimited
 from service.server import readiness
 from service.web import pages
 from service.web.context import get_settings

@@ -21,7 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from service.asgi import ASGIApp, Receive, Scope, Send
 from service.db import Pool
 from service.security.passwords import PasswordHasher
-from service.telemetry.requests import answer_of, method_of
+from service.telemetry.labels import answer_of, method_of
 
 # Seconds. A page takes a few milliseconds. A request above the last bucket has met a time-out.
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -99,9 +99,9 @@ class Metrics:
         self._workers.set(1)
         self._in_flight.set(self.in_flight)
         self._pool_size.set(pool.kept)
-        self._pool_checked_out.set(pool.turns.in_use)
-        self._pool_overflow.set(max(0, pool.turns.in_use - pool.kept))
-        self._pool_waiting.set(pool.turns.waiting)
+        self._pool_checked_out.set(pool.queue.in_use)
+        self._pool_overflow.set(max(0, pool.queue.in_use - pool.kept))
+        self._pool_waiting.set(pool.queue.waiting)
         self._hashing_running.set(hasher.threads.running)
         self._hashing_waiting.set(hasher.threads.waiting)
         for metric in self._process.collect():

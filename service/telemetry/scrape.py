@@ -14,7 +14,7 @@ from werkzeug.exceptions import Unauthorized
 from service.auth import public
 from service.config import Settings
 from service.db import get_database
-from service.limits.views import unlimited
+from service.limits.rules import unlimited
 from service.telemetry.metrics import Metrics, RequestMetrics
 from service.web.context import get_password_hasher
 from service.web.middleware import wrap

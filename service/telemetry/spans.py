@@ -15,7 +15,7 @@ from service.asgi import ASGIApp, Receive, Scope, Send
 from service.db.failures import driver_error
 from service.db.statements import Observer
 from service.logs import request_id
-from service.telemetry.requests import NO_ROUTE, answer_of, method_of
+from service.telemetry.labels import NO_ROUTE, answer_of, method_of
 
 
 class RequestSpans:

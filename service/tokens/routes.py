@@ -7,14 +7,14 @@ from service.auth import SignedInUser, login_required, login_required_to_read
 from service.db.statements import Connection
 from service.exceptions import InvalidInputError
 from service.idempotency import SentBeforeError
-from service.limits.views import REVOCATIONS, limited_inside, per_user, unlimited
-from service.shapes import Form, check
+from service.limits.rules import REVOCATIONS, limited_inside, per_user, unlimited
 from service.text.visible import visible_or
 from service.tokens import rules as tokens
 from service.tokens.rules import MAX_TOKENS, TokenNotFoundError, TooManyTokensError
 from service.users.accounts import WrongCredentialsError
 from service.users.forms import Scope, TokenForm
-from service.users.verification import CONFIRMATION_LIMITS, confirmed
+from service.users.password_verification import CONFIRMATION_LIMITS, confirmed
+from service.validation import Form, check
 from service.web import pages
 from service.web.submissions import Submission
 

@@ -43,7 +43,7 @@ class NewToken(NamedTuple):
 async def make_token(connection: Connection, owner: int, wish: TokenWish) -> NewToken:
     """Make a token. Raises TooManyTokensError.
 
-    `users.verification` has locked the account: two calls cannot exceed MAX_TOKENS together.
+    `users.password_verification` has locked the account, so two calls cannot exceed MAX_TOKENS.
     """
     if await queries.count_tokens(connection, owner) >= MAX_TOKENS:
         raise TooManyTokensError

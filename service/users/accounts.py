@@ -14,11 +14,11 @@ from service.exceptions import (
 )
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
-from service.shapes import is_storable
 from service.users import queries
 from service.users.forms import canonical_email, new_email
 from service.users.passwords import check_new_password
 from service.users.queries import Account, UserRow
+from service.validation import is_storable
 
 
 class EmailTakenError(ConflictError):

@@ -13,7 +13,7 @@ from service.models import (
     TOKEN_NAME_MAX_LENGTH,
 )
 from service.security.password_text import MAX_TYPED, is_too_long
-from service.shapes import Shape, visible
+from service.validation import Shape, visible
 
 EMAIL_MESSAGE = (
     f"Enter an e-mail address of {EMAIL_MIN_LENGTH} to {EMAIL_MAX_LENGTH} characters,"

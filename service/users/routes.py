@@ -15,7 +15,7 @@ from service.auth import (
     sign_out,
 )
 from service.exceptions import FieldError, InvalidInputError
-from service.limits.views import (
+from service.limits.rules import (
     REGISTRATIONS_PER_ADDRESS,
     client_key,
     counted,
@@ -25,12 +25,12 @@ from service.limits.views import (
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.password_text import is_same
 from service.security.redirects import local_path
-from service.shapes import Form, check_text
 from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.forms import Credentials, Registration
+from service.users.password_verification import LIMITS, verified
 from service.users.queries import Account
-from service.users.verification import LIMITS, verified
+from service.validation import Form, check_text
 from service.web import pages
 from service.web.context import get_password_hasher, get_settings
 from service.web.submissions import Submission

@@ -105,7 +105,7 @@ class HTTPConnection(ASGIHTTPConnection):
     """
 
     app: "Application"
-    scope: Any  # with "answer", which ASGI does not know: see `telemetry.requests`
+    scope: Any  # with "answer", which ASGI does not know: see `telemetry.labels`
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""

@@ -17,7 +17,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, NotFound
 
 from service.asgi import Scope, send_whole
-from service.db.explanations import explain, kind_of
+from service.db.failure_texts import explain, kind_of
 from service.db.failures import Meaning, UnusableDatabaseError, meaning_of
 from service.exceptions import (
     ChangedMeanwhileError,
@@ -280,7 +280,7 @@ def _problem_body(
     if isinstance(error, InvalidInputError):
         problem["errors"] = msgspec.to_builtins(error.errors)
     # The standard library's `json`, because msgspec raises for half of a surrogate pair. No message
-    # should contain one (`service.shapes.storable`). If one does, it must not cause a 500.
+    # should contain one (`service.validation.storable`). If one does, it must not cause a 500.
     return json.dumps(problem).encode()
 
 

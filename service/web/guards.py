@@ -11,8 +11,6 @@ from werkzeug.exceptions import (
     BadRequest,
     Forbidden,
     RequestEntityTooLarge,
-    RequestHeaderFieldsTooLarge,
-    RequestURITooLarge,
     UnsupportedMediaType,
 )
 from werkzeug.sansio.utils import get_host
@@ -21,19 +19,14 @@ from service.asgi import Scope
 from service.config import Settings
 from service.exceptions import CrossSiteError
 from service.security.same_origin import SAFE_METHODS, is_same_origin
-from service.shapes import is_storable
-from service.web import pages
+from service.validation import is_storable
+from service.web import pages, request_limits
+from service.web.bearer_token import bearer_token
 from service.web.connection import BodyRequest
-from service.web.credentials import bearer_token, session_token
 from service.web.routing import is_for_programs
+from service.web.session_cookie import session_token
 
-MAX_BODY = 64 * 1024  # bytes; the largest form is about 10 kB
-MAX_ADDRESS = 8 * 1024  # bytes of path and query
-MAX_HEADERS = 32 * 1024  # bytes of names and values
-MAX_HEADER_COUNT = 100
-MAX_FORM_FIELDS = 50
 HTTPS_ONLY = "This service is to be used by HTTPS only."
-BODY_TIMEOUT = 10  # seconds until the whole of a body must be there
 # Headers that may be sent once only: of two, a proxy may have checked the one that we do not use.
 _SINGLE = ("Authorization", "Content-Type", "Idempotency-Key")
 PROBES = frozenset({"/livez", "/readyz"})
@@ -41,8 +34,8 @@ PROBES = frozenset({"/livez", "/readyz"})
 
 def init_app(app: Quart, settings: Settings) -> None:
     """Check each request, in this order; what is refused is answered by `service.web.errors`."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.config["MAX_CONTENT_LENGTH"] = request_limits.MAX_BODY
+    app.config["BODY_TIMEOUT"] = request_limits.BODY_TIMEOUT
     app.request_class = FormRequest
 
     @app.before_request
@@ -65,24 +58,13 @@ def _guard(request: Request, settings: Settings) -> Response | None:
 
 def check_head(scope: Scope, settings: Settings) -> None:
     """Check the size, the address and the headers of a request. Raises HTTPException."""
-    _check_size(scope)
+    request_limits.check_size(scope)
     _check_address(scope)
     names = [name for name, _ in scope["headers"]]
     _check_host(scope, names, settings)
     for name in _SINGLE:
         if names.count(name.lower().encode()) > 1:
             raise BadRequest(f"A request must have one {name} at most.")
-
-
-def _check_size(scope: Scope) -> None:
-    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS:
-        raise RequestURITooLarge("The address is too long.")
-    headers = list(scope["headers"])
-    if (
-        len(headers) > MAX_HEADER_COUNT
-        or sum(len(name) + len(value) for name, value in headers) > MAX_HEADERS
-    ):
-        raise RequestHeaderFieldsTooLarge("The request's headers are too large.")
 
 
 def _check_address(scope: Scope) -> None:
@@ -171,7 +153,7 @@ class StrictFormDataParser(FormDataParser):
         data = await body
         if data and mimetype != "application/x-www-form-urlencoded":
             raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
-        if data.count(b"&") >= MAX_FORM_FIELDS:
+        if data.count(b"&") >= request_limits.MAX_FORM_FIELDS:
             raise RequestEntityTooLarge("The form has too many fields.")
         try:
             fields = parse_qsl(data.decode(), keep_blank_values=True, errors="strict")

@@ -8,8 +8,8 @@ from service.exceptions import OverloadedError
 from service.security.same_origin import SAFE_METHODS
 from service.web.errors import send_refusal
 
-# A request that would wait longer for a connection to the database is refused. Half of
-# turns.POOL_TIMEOUT, because most requests need a connection twice or more: see decision 28.
+# A request that would wait longer for a connection to the database is refused: see decision 28.
+# Half of POOL_TIMEOUT, because most requests need a connection twice or more.
 LONGEST_WAIT = 0.5  # seconds
 RETRY_AFTER = 2  # seconds
 
@@ -25,11 +25,11 @@ class Overload:
         self.inner = inner
         self.app = app
         database: Database = app.extensions["database"]
-        self.turns = database.pool.turns
+        self.queue = database.pool.queue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if self.turns.expected_wait > LONGEST_WAIT and _needs_database(scope):
+        if self.queue.expected_wait > LONGEST_WAIT and _needs_database(scope):
             refusal = OverloadedError(
                 "The service has more to do than it can at the moment. Nothing was changed.",
                 RETRY_AFTER,

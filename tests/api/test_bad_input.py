@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from quart import Quart
 
 from service.api.batch import MAX_BODY as MAX_BATCH
-from service.web.guards import MAX_ADDRESS, MAX_BODY, MAX_HEADER_COUNT, MAX_HEADERS
+from service.web.request_limits import MAX_ADDRESS, MAX_BODY, MAX_HEADER_COUNT, MAX_HEADERS
 from tests.api.described import NO_ID, Caller, Described, Place, description, encoded
 from tests.api.programs import Program
 from tests.api.tables import unchanged

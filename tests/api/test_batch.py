@@ -11,7 +11,7 @@ from sqlalchemy import func
 from service.api.batch import MAX_OPERATIONS
 from service.exceptions import DatabaseUnavailableError
 from service.idempotency import StillRunningError
-from service.limits.views import WRITES_PER_USER
+from service.limits.rules import WRITES_PER_USER
 from service.models import (
     AUTHOR_MAX_LENGTH,
     TITLE_MAX_LENGTH,

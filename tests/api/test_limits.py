@@ -7,7 +7,7 @@ from quart import Quart
 from sqlalchemy import update
 
 from service.limits.buckets import Limit
-from service.limits.views import (
+from service.limits.rules import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS,

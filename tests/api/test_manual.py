@@ -13,10 +13,10 @@ import pytest
 
 from service import exceptions, idempotency
 from service.api import batch, books, cursors
-from service.limits import views as limiting
+from service.limits import rules as limiting
 from service.tokens import rules as tokens
 from service.users import accounts, forms
-from service.web import guards
+from service.web import request_limits
 from tests.api.accounts import add_token
 from tests.etags import FORMS
 from tests.live.proxies import rewriting
@@ -144,10 +144,10 @@ def test_figures() -> None:
     assert f"1 to {idempotency.MAX_KEY_LENGTH} printable" in MANUAL
     assert idempotency.LIFETIME.total_seconds() == 24 * 3600
     assert f"Up to {batch.MAX_OPERATIONS} operations" in MANUAL
-    assert (batch.MAX_BODY, guards.MAX_BODY) == (1024 * 1024, 64 * 1024)
-    assert f"an address of at most {guards.MAX_ADDRESS // 1024} KiB" in MANUAL
-    assert f"headers of at most {guards.MAX_HEADERS // 1024} KiB" in MANUAL
-    assert f"within {guards.BODY_TIMEOUT} seconds" in MANUAL
+    assert (batch.MAX_BODY, request_limits.MAX_BODY) == (1024 * 1024, 64 * 1024)
+    assert f"an address of at most {request_limits.MAX_ADDRESS // 1024} KiB" in MANUAL
+    assert f"headers of at most {request_limits.MAX_HEADERS // 1024} KiB" in MANUAL
+    assert f"within {request_limits.BODY_TIMEOUT} seconds" in MANUAL
     assert f"`limit` is 1 to {books.MAX_PAGE_SIZE}, {books.PAGE_SIZE} where" in MANUAL
     assert f"one of {tokens.MAX_TOKENS}" in MANUAL
     for name in (*forms.SCOPES, *cursors.ORDERS):

@@ -16,7 +16,7 @@ from service import idempotency
 from service.db.statements import Connection
 from service.models import access_tokens_table, books_table, sessions_table, users_table
 from service.tokens.rules import MAX_TOKENS
-from service.users import accounts, queries, verification
+from service.users import accounts, password_verification, queries
 from tests.api.programs import A_BOOK, BOOKS, Program, Script, add_program, at_rest, problem
 from tests.people import ORIGIN, PASSWORD, Browser, Person, count, rows
 from tests.statements import observed
@@ -155,7 +155,7 @@ async def test_password_changes_twice(
 ) -> None:
     """Of two at once one is told that it came too late, though both have been let in."""
     both = asyncio.Barrier(2)
-    lock_verified = verification.lock_verified
+    lock_verified = password_verification.lock_verified
 
     async def lock_together(connection: Connection, *args: Any, **options: Any) -> None:
         with suppress(TimeoutError):  # SQLite lets one in after the other

@@ -159,11 +159,11 @@ async def test_all_connections_in_use(
     app: Quart, without_view: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused like everywhere else when none became free in time."""
-    monkeypatch.setattr("service.db.turns.POOL_TIMEOUT", 0.05)
+    monkeypatch.setattr("service.db.connection_queue.POOL_TIMEOUT", 0.05)
     pool = app.extensions["database"].pool
     await at_rest(app)
     async with AsyncExitStack() as stack:
-        for _ in range(pool.turns.count):
+        for _ in range(pool.queue.size):
             await stack.enter_async_context(pool.connect())
         refused = await without_view.get()
     await problem(refused, 503, "DATABASE_UNAVAILABLE")
@@ -177,7 +177,7 @@ async def test_connection_is_given_back(app: Quart, without_view: Program) -> No
     for headers in several:
         await asyncio.gather(*(without_view.call("GET", BOOKS, headers=headers) for _ in range(3)))
         await at_rest(app)
-        assert pool.turns.in_use == 0
+        assert pool.queue.in_use == 0
 
 
 @pytest.mark.parametrize(

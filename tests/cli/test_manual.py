@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.cli.commands import COMMANDS
-from service.limits import views as limiting
+from service.limits import rules as limiting
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "operate.md").read_text()

@@ -11,7 +11,7 @@ from quart import Quart
 from sqlalchemy import insert, text
 
 from service import db
-from service.db import postgresql, turns
+from service.db import connection_queue, postgresql
 from service.db.failures import NoFreeConnectionError
 from service.db.statements import Statement, scalar
 from service.exceptions import DatabaseUnavailableError
@@ -64,7 +64,7 @@ async def test_transaction_is_rolled_back(context: Quart) -> None:
     with pytest.raises(LookupError):
         await fail()
     assert await count(context, users_table) == 0
-    assert pool_of(context).turns.in_use == 0
+    assert pool_of(context).queue.in_use == 0
 
 
 @on_postgresql
@@ -96,13 +96,13 @@ async def test_cancelled(context: Quart) -> None:
         async with db.read() as connection:
             await SLEEP.all(connection)
 
-    for _ in range(pool_of(context).turns.count + 1):
+    for _ in range(pool_of(context).queue.size + 1):
         asking = asyncio.create_task(ask())
         await asyncio.sleep(0.05)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-    assert pool_of(context).turns.in_use == 0
+    assert pool_of(context).queue.in_use == 0
     async with db.read() as connection:
         assert await ONE.one(connection) == 1
 
@@ -113,14 +113,14 @@ async def test_no_time_left(context: Quart, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(DatabaseUnavailableError):
         async with db.transaction() as connection:
             await SLEEP.all(connection)
-    assert pool_of(context).turns.in_use == 0
+    assert pool_of(context).queue.in_use == 0
 
 
 @on_postgresql
 async def test_none_is_free(context: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "POOL_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection_queue, "POOL_TIMEOUT", 0.05)
     async with AsyncExitStack() as stack:
-        for _ in range(pool_of(context).turns.count):
+        for _ in range(pool_of(context).queue.size):
             await stack.enter_async_context(db.read())
         with pytest.raises(DatabaseUnavailableError) as caught:
             await stack.enter_async_context(db.read())
@@ -224,7 +224,7 @@ async def test_first_question_has_an_end(context: Quart, monkeypatch: pytest.Mon
                 pass
 
     async def is_free() -> bool:
-        return not pool.turns.in_use
+        return not pool.queue.in_use
 
     await eventually(is_free)
 
@@ -247,10 +247,10 @@ async def test_slow_connecting_is_finished_for_others(
     with pytest.raises(DatabaseUnavailableError):
         async with db.read():
             pass
-    assert pool_of(context).turns.in_use == 1
+    assert pool_of(context).queue.in_use == 1
 
     async def is_finished() -> bool:
-        return not pool_of(context).turns.in_use
+        return not pool_of(context).queue.in_use
 
     await eventually(is_finished)
     async with db.read() as connection:
@@ -268,16 +268,16 @@ async def test_bound_of_connections(context: Quart, monkeypatch: pytest.MonkeyPa
             await run_on(connection, "SELECT pg_sleep(0.01)")
             return pid
 
-    monkeypatch.setattr(turns, "POOL_TIMEOUT", 60.0)  # this machine may be busy
+    monkeypatch.setattr(connection_queue, "POOL_TIMEOUT", 60.0)  # this machine may be busy
     monkeypatch.setattr("service.db.UNIT_TIMEOUT", 60.0)
     pids = await asyncio.gather(*(ask() for _ in range(40)))
-    assert len(set(pids)) <= pool_of(context).turns.count
+    assert len(set(pids)) <= pool_of(context).queue.size
 
 
 @on_postgresql
 async def test_reserve(context: Quart) -> None:
     """A connection that is made elsewhere takes the place of one of ours."""
-    size = pool_of(context).turns.count
+    size = pool_of(context).queue.size
     async with AsyncExitStack() as stack:
         for _ in range(size):
             await stack.enter_async_context(db.read())

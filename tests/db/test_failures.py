@@ -16,7 +16,7 @@ from asyncpg.exceptions import (
 from jinja2 import TemplateNotFound
 from sqlalchemy.exc import DBAPIError
 
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.db.failures import (
     Meaning,
     NoFreeConnectionError,

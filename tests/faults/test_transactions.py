@@ -83,7 +83,7 @@ async def test_ended(app: Quart, database: Database, moment: str) -> None:
             *(be_ended(database, moment) for _ in range(AT_ONCE)), return_exceptions=True
         )
         assert {type(error) for error in ended} == {DatabaseUnavailableError}
-    assert app.extensions["database"].pool.turns.in_use == 0
+    assert app.extensions["database"].pool.queue.in_use == 0
     assert database.value("SELECT count(*) FROM half_done") == 0
 
     async def use() -> int:

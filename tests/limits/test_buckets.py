@@ -9,7 +9,7 @@ from service import db
 from service.exceptions import TooManyRequestsError
 from service.limits import buckets as limits
 from service.limits.buckets import Limit
-from service.limits.views import REGISTRATIONS_PER_ADDRESS, WRITES_PER_USER
+from service.limits.rules import REGISTRATIONS_PER_ADDRESS, WRITES_PER_USER
 from service.models import rate_limits_table, users_table
 from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, Person, count, rows

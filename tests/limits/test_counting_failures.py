@@ -9,8 +9,8 @@ from quart import Quart
 
 from service.exceptions import DatabaseUnavailableError, OverloadedError
 from service.limits import buckets as limits
-from service.limits import views as limiting
-from service.limits.views import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS
+from service.limits import rules as limiting
+from service.limits.rules import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS
 from service.models import DatabaseEpoch, rate_limits_table
 from service.security.passwords import PasswordHasher
 from service.users import accounts, queries

@@ -5,7 +5,7 @@ from quart import Quart, Response
 
 from service.app import create_app
 from service.config import Settings
-from service.limits.views import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
+from service.limits.rules import LOGIN_PER_ACCOUNT, LOGIN_PER_ADDRESS
 from service.models import rate_limits_table
 from tests.clocks import Clock
 from tests.people import PASSWORD, Browser, add_user, count, text_of

@@ -4,11 +4,11 @@ For servers only: importing it changes the time-outs of the whole process.
 """
 
 from service.server import worker
-from service.web import guards
+from service.web import request_limits
 from tests.live.processes import PATIENCE
 
 worker.HEADER_TIMEOUT = PATIENCE
 worker.SEND_TIMEOUT = PATIENCE
-guards.BODY_TIMEOUT = PATIENCE
+request_limits.BODY_TIMEOUT = PATIENCE
 
 Worker = worker.Worker

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from service.limits.views import LOGIN_PER_ACCOUNT
+from service.limits.rules import LOGIN_PER_ACCOUNT
 from tests.live.sockets import Connection, form, form_headers, request
 from tests.servers import gunicorn
 

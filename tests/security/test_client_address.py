@@ -7,7 +7,7 @@ import pytest
 from quart import Quart
 from werkzeug.datastructures import Headers
 
-from service.limits.views import LOGIN_PER_ADDRESS
+from service.limits.rules import LOGIN_PER_ADDRESS
 from service.models import rate_limits_table
 from service.security.client_address import Client, client_address, limit_key, parse_address
 from tests.people import rows
@@ -244,7 +244,7 @@ async def test_limits_tell_of_garbage(
         caplog.clear()
         answer = await send_form(app, "/login", body, headers=headers, peer=PEER)
         assert answer.status == 401
-        return [it.message for it in caplog.records if it.name == "service.limits.views"]
+        return [it.message for it in caplog.records if it.name == "service.limits.rules"]
 
     assert await told((FORWARDED, "203.0.113.9:40001")) == []
     [line] = await told((FORWARDED, "carol-at-203.0.113.9"))

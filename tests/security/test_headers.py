@@ -8,7 +8,7 @@ from quart import Quart
 
 from service.app import create_app
 from service.config import Settings
-from service.limits.views import LOGIN_PER_ADDRESS
+from service.limits.rules import LOGIN_PER_ADDRESS
 from tests.people import PASSWORD, add_person
 from tests.production import HOST, ORIGIN, production
 from tests.servers import free_port

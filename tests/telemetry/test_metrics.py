@@ -16,7 +16,7 @@ from service.app import create_app
 from service.config import Settings
 from service.security.headers import HEADERS
 from service.security.passwords import PasswordHasher
-from service.web.guards import MAX_BODY
+from service.web.request_limits import MAX_BODY
 from tests.people import Person
 from tests.servers import ROOT
 from tests.telemetry.exposition import AUTHORIZATION, TOKEN, requests, scrape, value, values

@@ -10,7 +10,7 @@ from markupsafe import escape
 from quart import Quart
 from sqlalchemy import update
 
-from service.limits.views import CONFIRMATIONS_PER_SESSION, LOGIN_PER_ACCOUNT
+from service.limits.rules import CONFIRMATIONS_PER_SESSION, LOGIN_PER_ACCOUNT
 from service.models import DatabaseNow, access_tokens_table, metadata
 from service.security.tokens import new_token
 from service.tokens.rules import MAX_TOKENS

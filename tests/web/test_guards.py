@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from service.web.guards import MAX_ADDRESS, MAX_BODY, MAX_FORM_FIELDS, MAX_HEADER_COUNT, MAX_HEADERS
+from service.web.request_limits import (
+    MAX_ADDRESS,
+    MAX_BODY,
+    MAX_FORM_FIELDS,
+    MAX_HEADER_COUNT,
+    MAX_HEADERS,
+)
 from tests.people import Person
 from tests.production import HOST, ORIGIN, production
 from tests.wire import send, send_form

@@ -13,9 +13,9 @@ from tests.statements import observed
 @pytest.fixture
 def busy(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request would wait a little longer than is allowed."""
-    turns = alice.app.extensions["database"].pool.turns
-    monkeypatch.setattr(turns, "waiting", 1)
-    monkeypatch.setattr(turns, "_mean", 1.01 * LONGEST_WAIT * turns.count)
+    queue = alice.app.extensions["database"].pool.queue
+    monkeypatch.setattr(queue, "waiting", 1)
+    monkeypatch.setattr(queue, "_mean", 1.01 * LONGEST_WAIT * queue.size)
 
 
 @pytest.mark.usefixtures("busy")
@@ -64,9 +64,9 @@ async def test_let_through_with_a_cookie(alice: Person, path: str) -> None:
 async def test_not_refused_at_the_bound(
     app: Quart, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns = app.extensions["database"].pool.turns
-    monkeypatch.setattr(turns, "waiting", 1)
-    monkeypatch.setattr(turns, "_mean", LONGEST_WAIT * turns.count)
+    queue = app.extensions["database"].pool.queue
+    monkeypatch.setattr(queue, "waiting", 1)
+    monkeypatch.setattr(queue, "_mean", LONGEST_WAIT * queue.size)
     assert (await alice.client.get("/books/")).status_code == 200
 
 

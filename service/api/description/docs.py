@@ -8,7 +8,7 @@ from quart import Blueprint, Response, current_app
 
 from service.api.description import openapi
 from service.auth import current_user, public
-from service.limits.views import unlimited
+from service.limits.rules import unlimited
 from service.security.headers import CONTENT_SECURITY_POLICY_WITH_SCRIPTS
 from service.web import pages
 from service.web.routing import API_DOCS

@@ -26,8 +26,8 @@ from service.api.description.schemas import public_name, schemas
 from service.api.operations import open_operation
 from service.security.same_origin import SAFE_METHODS
 from service.web.context import get_settings
-from service.web.credentials import cookie_name
 from service.web.errors import InvalidInput, Problem
+from service.web.session_cookie import cookie_name
 
 ADDRESS = "/api/v1/openapi.json"
 MAX_AGE = 300  # seconds; the next release may change the document

@@ -8,7 +8,7 @@ from msgspec.inspect import DataclassType, Field, StructType, Type
 
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.password_text import MAX_TYPED
-from service.shapes import Shape
+from service.validation import Shape
 
 _FOLDER = "#/components/schemas/"
 _NO_NUL = r"^[^\u0000]*$"  # for every text in a body

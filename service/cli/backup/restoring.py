@@ -14,7 +14,7 @@ from service.cli.backup.format import BackupError, Header, Progress
 from service.cli.backup.reader import Contents, Reader, Row
 from service.cli.backup.tables import BATCH, StoredTable, stored_tables
 from service.config import Settings
-from service.db.explanations import explain
+from service.db.failure_texts import explain
 from service.migrations.generators import raise_behind
 from service.models import metadata
 

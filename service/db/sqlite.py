@@ -10,8 +10,8 @@ from sqlalchemy.sql import ClauseElement
 
 from service.config.database_url import DatabaseSettings
 from service.db.connecting import watch_connecting
+from service.db.connection_queue import ConnectionQueue
 from service.db.statements import Observer, Row, Statement
-from service.db.turns import Turns
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,7 +32,7 @@ class SQLite:
         self.kept = kept
         self.observer: Observer | None = None
         self._settings = settings
-        self.turns = Turns(kept + overflow)
+        self.queue = ConnectionQueue(kept + overflow)
         self._options = {"pool_size": kept, "max_overflow": overflow}
         self.engine: AsyncEngine
         self.writer: AsyncEngine
@@ -64,15 +64,15 @@ class SQLite:
     async def connect(self, *, to_write: bool = False) -> AsyncIterator["EngineConnection"]:
         """Lend a connection. Each statement commits by itself, unless it is lent `to_write`.
 
-        Raises NoFreeConnectionError after turns.POOL_TIMEOUT, and SQLAlchemyError.
+        Raises NoFreeConnectionError after connection_queue.POOL_TIMEOUT, and SQLAlchemyError.
         """
         engine = self.writer if to_write else self.engine
-        start = await self.turns.begin()
+        start = await self.queue.enter()
         try:
             async with engine.connect() as connection:
                 yield EngineConnection(connection, self.observer)
         finally:
-            self.turns.end(start)
+            self.queue.leave(start)
 
     @asynccontextmanager
     async def reserve(self) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from service import db
 from service.auth.queries import SignedInUser, TokenOwner
 from service.db.statements import Connection
 from service.limits.buckets import Bucket
-from service.limits.views import (
+from service.limits.rules import (
     CONFIRMATIONS_PER_SESSION,
     CONFIRMATIONS_PER_USER,
     LOGIN_PER_ACCOUNT,

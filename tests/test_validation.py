@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
 from service.exceptions import FieldError, InvalidInputError
-from service.shapes import MAX_ERRORS, Form, Shape, check, check_query, check_text, is_storable
+from service.validation import MAX_ERRORS, Form, Shape, check, check_query, check_text, is_storable
 
 Text = Annotated[str, Meta(min_length=1, max_length=5)]
 Number = Annotated[int, Meta(ge=-3, le=2_000_000_000)]

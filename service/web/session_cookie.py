@@ -1,4 +1,4 @@
-"""The credentials of a request: the cookie of a session, or an access token."""
+"""The cookie of a session: its name, its attributes, and the token in it."""
 
 from quart import after_this_request, request
 from quart.typing import ResponseTypes
@@ -17,15 +17,6 @@ def cookie_name() -> str:
 def session_token() -> str | None:
     """Return the token in this request's cookie, or None. The token may be invalid."""
     return request.cookies.get(cookie_name())
-
-
-def bearer_token() -> str | None:
-    """Return the text after "Bearer" in the Authorization header, or None without such a header.
-
-    A token in the URL does not count, because URLs end in logs and browser histories.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def set_session_cookie(token: str, max_age: int | None) -> None:

@@ -27,8 +27,8 @@ from service.limits import buckets as limits
 from service.limits.buckets import Bucket, Limit, Standings
 from service.security.client_address import client_address, limit_key
 from service.web.context import get_settings, get_warnings
-from service.web.marks import View, mark
 from service.web.routing import is_for_programs
+from service.web.view_marks import View, mark
 
 # Only failures stay counted: a sign-in that succeeds is given back. Ten in five minutes is PyPI's
 # bound for an account. One client address may be shared by all people of an office.

@@ -11,7 +11,7 @@ PYTHON = [sys.executable, "-c"]
 
 CALLED = """
 import sys
-from service.server.lean import postpone
+from service.server.lazy_imports import postpone
 postpone("colorsys")
 from colorsys import rgb_to_hsv
 assert "rgb_to_hsv" not in vars(sys.modules["colorsys"])
@@ -22,7 +22,7 @@ assert colorsys.__file__ and rgb_to_hsv(0, 0, 1) == colorsys.rgb_to_hsv(0, 0, 1)
 
 ALREADY_THERE = """
 import colorsys, sys
-from service.server.lean import postpone
+from service.server.lazy_imports import postpone
 postpone("colorsys")
 assert sys.modules["colorsys"] is colorsys
 """
@@ -45,7 +45,7 @@ USES = {
     "hints": "def f(x: HTTPScope) -> None: ...\nassert get_type_hints(f)",
 }
 POSTPONED = """
-from service.server.lean import postpone
+from service.server.lazy_imports import postpone
 postpone("graphlib", "hypercorn.config", "hypercorn.typing")
 """
 IMPORTS = """
@@ -59,7 +59,7 @@ from hypercorn.typing import ASGIReceiveCallable, HTTPScope, WebsocketScope
 
 QUARTS_SERVER = """
 import asyncio
-from service.server.lean import postpone
+from service.server.lazy_imports import postpone
 postpone("hypercorn.asyncio", "hypercorn.typing")
 import quart, sys
 assert "hypercorn.asyncio.run" not in sys.modules

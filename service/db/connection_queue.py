@@ -1,4 +1,4 @@
-"""Turns at the connections of a pool. A request that finds all of them lent waits in a line."""
+"""The queue for the connections of a pool. A request that finds all of them lent waits in line."""
 
 import asyncio
 import time
@@ -9,26 +9,26 @@ from service.db.failures import NoFreeConnectionError
 # lock holds every connection. In one second a pool runs hundreds of statements: a request that
 # waits longer has come to a database that is overloaded.
 POOL_TIMEOUT = 1.0  # seconds
-WEIGHT = 0.05  # of the newest turn in the mean time of a turn
+WEIGHT = 0.05  # of the newest loan in the mean time of a loan
 
 
-class Turns:
-    """At most `count` turns at once."""
+class ConnectionQueue:
+    """Lets at most `size` loans of connections be under way at once, in the order of coming."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.in_use = 0
         self.waiting = 0
-        self._free = asyncio.Semaphore(count)
-        self._mean = 0.0  # seconds of a turn, a moving mean
+        self._free = asyncio.Semaphore(size)
+        self._mean = 0.0  # seconds of a loan, a moving mean
 
     @property
     def expected_wait(self) -> float:
-        """Return the seconds that a request would wait for a turn if it came now."""
-        return self.waiting * self._mean / self.count
+        """Return the seconds that a request would wait for a connection if it came now."""
+        return self.waiting * self._mean / self.size
 
-    async def begin(self) -> float:
-        """Wait for a turn, and return its start for `end`.
+    async def enter(self) -> float:
+        """Wait for a free connection, and return the start of its loan, for `leave`.
 
         Raises NoFreeConnectionError after POOL_TIMEOUT.
         """
@@ -46,8 +46,8 @@ class Turns:
         self.in_use += 1
         return time.perf_counter()
 
-    def end(self, start: float) -> None:
-        """End a turn that began at `start`."""
+    def leave(self, start: float) -> None:
+        """End a loan that began at `start`."""
         self._mean += WEIGHT * (time.perf_counter() - start - self._mean)
         self.in_use -= 1
         self._free.release()
