@@ -385,7 +385,7 @@ async def test_account_deleted_meanwhile(
                 await delete_user(session, alice.id)
         return caller
 
-    for module in ("operations", "repeats"):
+    for module in ("operations", "idempotency_keys"):
         monkeypatch.setattr(f"service.api.{module}.authenticate", authenticate_and_delete)
     response = await program.call(method, BOOKS + path, body, key)
     await problem(response, 401, "NOT_AUTHENTICATED")
