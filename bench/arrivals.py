@@ -77,7 +77,11 @@ class Connection(asyncio.Protocol):
         """Send the request; where there is no answer in time, hang up."""
         self.outcome, self.data = outcome, b""
         if outcome is not None and not self.transport.is_closing():
-            self.transport.write(self.request)
+            try:
+                self.transport.write(self.request)
+            except RuntimeError:  # uvloop's, where a connection has failed without being closed yet
+                self.client.ended(outcome)
+                return
             self.client.at_the_end(outcome, self.give_up)
 
     def give_up(self, outcome: Outcome) -> None:

@@ -116,7 +116,7 @@ async def register(call: OpenCall[NewUser]) -> Response:
             min_password_length=get_settings().password_min_length,
         )
         hashed = await get_password_hasher().hash(body.password)
-        async with db.transaction() as connection:
+        async with db.read() as connection:  # one statement
             user = await accounts.register(connection, email, hashed)
     made = UserOut(user.id, user.email, user.registered_on)
     return answer(made, 201, {"Location": "/api/v1/me"})

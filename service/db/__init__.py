@@ -37,7 +37,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
-        """Lend a connection that commits each statement by itself."""
+        """Lend a connection that commits each statement by itself.
+
+        For reads, and for a write of one statement: a transaction takes two round trips more.
+        """
         with _failures():
             async with asyncio.timeout(UNIT_TIMEOUT), self.pool.connect() as connection:
                 yield connection
@@ -73,7 +76,7 @@ def get_database() -> Database:
 
 @asynccontextmanager
 async def read() -> AsyncIterator[Connection]:
-    """Lend a connection that commits each statement by itself."""
+    """Lend a connection that commits each statement by itself: reads, a write of one statement."""
     async with get_database().read() as connection:
         yield connection
 

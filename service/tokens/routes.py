@@ -101,7 +101,7 @@ async def revoke_token_form(user: SignedInUser, connection: Connection, token_id
 @per_user(REVOCATIONS)
 async def revoke_token(user: SignedInUser, token_id: int) -> Response:
     """Delete a token. It is refused from the next request on."""
-    async with db.transaction() as connection:
+    async with db.read() as connection:  # one statement
         name = await tokens.revoke_token(connection, user.id, token_id)
     shown = visible_or(name, "no visible name")
     await flash(pages.sentence("Token ({}) was revoked!", shown), "success")
