@@ -177,7 +177,8 @@ def test_own_attributes_hide_none() -> None:
     for name in ("_deadline", "_send_deadline", "_unanswered"):
         assert name in BoundedProtocol.__annotations__
         assert f"self.{name}" not in source
-    assert "self.parent" not in inspect.getsource(UvicornServer)
+    for name in ("parent", "listeners"):
+        assert f"self.{name}" not in inspect.getsource(UvicornServer)
 
 
 def test_attributes_of_uvicorn() -> None:
