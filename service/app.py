@@ -23,10 +23,10 @@ from service.web.overload import Overload
 
 
 def create_app(settings: Settings | None = None) -> Quart:
-    """The application, with settings from the environment unless they are given.
+    """Return the application, with settings from the environment unless they are given.
 
-    A wrong setting ends the process: exit code 2, and one line that says what is expected.
-    Nothing is connected to before serving starts.
+    A wrong setting ends the process with exit code 2 and one line that names the expected value.
+    Connections are made only when serving has started.
     """
     settings = settings or _settings_from_env()
     app = Application(__name__, static_folder="static")

@@ -1,6 +1,6 @@
-"""The database, opened and closed with serving, and the two ways to use it: `read`, `transaction`.
+"""The database of an application, and the two ways to use it: `read` and `transaction`.
 
-Whatever goes wrong between us and the database leaves here as DatabaseUnavailableError.
+Every failure of the database leaves here as DatabaseUnavailableError.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class Database:
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Give the application its database, open exactly as long as it serves."""
+    """Give the application its database, which is open while it serves."""
     database = app.extensions["database"] = Database(settings)
 
     @app.while_serving

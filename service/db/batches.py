@@ -1,4 +1,4 @@
-"""DELETE of so many rows at once, that each statement ends long before its time-out."""
+"""DELETE in batches: each statement ends long before its time-out."""
 
 from sqlalchemy import Column, ColumnElement, Table, bindparam, delete, select
 
@@ -8,10 +8,10 @@ BATCH = 500  # rows; well under a second on a small server
 
 
 class DeleteBatch:
-    """Deletes some of the rows that a condition is true for.
+    """Deletes a batch of the rows that match a condition.
 
-    `order` is a column of the condition that has an index. Rows that somebody else has locked are
-    left for the next time: several processes delete at the same moment.
+    `order` is a column of the condition that has an index. Locked rows are skipped, because several
+    processes delete at the same moment.
     """
 
     def __init__(self, table: Table, expired: ColumnElement[bool], order: Column[object]) -> None:
@@ -29,6 +29,6 @@ class DeleteBatch:
         self._statement = Statement(deleted, scalar)
 
     async def __call__(self, connection: Connection, size: int = BATCH) -> int:
-        """Delete at most `size` rows; returns their number."""
-        # Counted, because Python's sqlite3 knows no rowcount of a statement that begins with WITH.
+        """Delete at most `size` rows, and return their number."""
+        # Python's sqlite3 has no rowcount for a statement that begins with WITH.
         return len(await self._statement.all(connection, size=size))

@@ -30,7 +30,7 @@ _SESSION = "SELECT pg_backend_pid()"
 
 
 def watch_connecting(engine: "AsyncEngine") -> None:
-    """Raise UnusableDatabaseError for whatever connecting raises, and for a shared session."""
+    """Raise UnusableDatabaseError for every error of connecting, and for a shared session."""
     looked = engine.dialect.name != "postgresql"
 
     @event.listens_for(engine.sync_engine, "do_connect")
@@ -56,7 +56,7 @@ def watch_connecting(engine: "AsyncEngine") -> None:
 
 @contextmanager
 def explained(host: str | list[str] | None = None) -> Iterator[None]:
-    """Raise UnusableDatabaseError, in words, for whatever the block raises."""
+    """Raise UnusableDatabaseError, with a text for operators, for every error of the block."""
     try:
         with _no_socket_taken_for_a_file(host):
             yield
@@ -67,7 +67,7 @@ def explained(host: str | list[str] | None = None) -> Iterator[None]:
 
 @contextmanager
 def _no_socket_taken_for_a_file(host: str | list[str] | None) -> Iterator[None]:
-    """Where no host is a socket's folder, a file that is missing is none that will come."""
+    """Raise MissingFileError for a missing file that is not the socket of a starting server."""
     try:
         yield
     except FileNotFoundError as error:
@@ -80,15 +80,15 @@ def _no_socket_taken_for_a_file(host: str | list[str] | None) -> Iterator[None]:
 async def require_own_session(
     connection: "Driver", connect_again: Callable[[], Awaitable["Driver"]]
 ) -> None:
-    """Raise SharedSessionError where a second connection has the session of this one."""
+    """Raise SharedSessionError if a second connection gets the session of this one."""
     session = await connection.fetchval(_SESSION, timeout=COMMAND_TIMEOUT)
-    # A pooler tells its clients numbers of its own, by which it knows what they want to cancel.
+    # A pooler sends its clients process numbers of its own, which they use to cancel statements.
     if session == connection.get_server_pid():
         return
     try:
         other = await connect_again()
     except Exception:
-        return  # none is to be had for the moment: in session mode they are few
+        return  # no connection is free: a pooler in session mode has few
     try:
         shared = await other.fetchval(_SESSION, timeout=COMMAND_TIMEOUT) == session
     finally:

@@ -1,4 +1,4 @@
-"""An error of the database or of its driver in one line of words, for operators."""
+"""Errors of the database and of its driver as one line of text, for operators."""
 
 import re
 import socket
@@ -30,7 +30,7 @@ _REFUSED_PARAMETER = (
 )
 _READ_ONLY = "it is read-only: a standby, or default_transaction_read_only is on ({})"
 _UNDEFINED = "its schema is not the one of this release: run bin/migrate ({})"
-# What the operating system or the driver says, in words; the first class that fits counts.
+# Texts for errors of the operating system or the driver. The first class that fits counts.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "nothing accepts connections at its address ({})"),
     (ssl.SSLCertVerificationError, "its certificate is not one that we trust ({})"),
@@ -53,7 +53,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def explain(error: BaseException) -> str:
-    """An error in one line of words, without the values of the statement."""
+    """Return an error as one line of text, without the values of the statement."""
     driver = driver_error(error)
     # The lines after the first may quote a row.
     said = (str(driver).splitlines() or [""])[0].rstrip(": ")
@@ -64,14 +64,14 @@ def explain(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> str:
-    """The same for all errors that have the same reason: without the numbers and names in it."""
+    """Return the text without numbers and names, so that equal reasons have equal texts."""
     if isinstance(error, UnusableDatabaseError):
         return error.kind
     return _words(driver_error(error), error) or _NUMBERS.sub("0", explain(error))
 
 
 def _words(driver: BaseException, error: BaseException) -> str | None:
-    """A sentence with a place for what the driver said; None where that says all."""
+    """Return a sentence with a place for the driver's message; None if the message is enough."""
     if is_shared_session(driver):
         return _SHARED_SESSION
     if is_refused_parameter(driver):

@@ -1,7 +1,7 @@
-"""What an error of the database or of its driver means; `explanations` says it in words.
+"""The meaning of an error of the database or of its driver. `failure_texts` has it in words.
 
-The one table of SQLSTATEs, SQLite's result codes and the drivers' own errors. Sources: PostgreSQL's
-appendix "Error Codes", SQLite's "Result and Error Codes", asyncpg's `connect_utils`, PgBouncer's
+The only table of SQLSTATEs, SQLite's result codes and the drivers' own errors. Sources:
+PostgreSQL's appendix "Error Codes", SQLite's "Result and Error Codes", asyncpg's `connect_utils`, PgBouncer's
 messages.
 """
 
@@ -21,7 +21,7 @@ class Meaning(Enum):
     OURS = "ours"  # a statement or a value is wrong: a fault of the service
 
 
-# By SQLSTATE or the beginning of one; the longest that fits counts.
+# By SQLSTATE or its beginning. The longest entry that fits counts.
 _STATES = {
     "08": Meaning.PASSING,  # the connection failed; all errors of PgBouncer, see _POOLER_REFUSALS
     "0A000": Meaning.PASSING,  # a plan that a migration made stale is another one the next time
@@ -45,10 +45,10 @@ _STATES = {
     "58": Meaning.PASSING,  # an error of the server's operating system
     "XX": Meaning.PASSING,  # an error inside of the server, such as a relation changed meanwhile
 }
-# While connecting, no statement of ours can be at fault: what else the server says is a refusal,
-# and these are about settings that DATABASE_URL asks for in `options`.
+# These come from settings in the `options` of DATABASE_URL. While connecting, every other SQLSTATE
+# is a refusal, because no statement of the service has run.
 _SETTING_STATES = ("22023", "42704", "55P02")
-# PgBouncer has the same SQLSTATE, 08P01, for all it says. What is not among these passes.
+# PgBouncer sends the same SQLSTATE, 08P01, with every message. Other messages are passing errors.
 _POOLER_REFUSALS = (
     "unsupported startup parameter",
     "no such database",
@@ -82,7 +82,7 @@ _NO_TLS = "rejected SSL upgrade"  # asyncpg's, in a ConnectionError that has no 
 
 
 class UnusableDatabaseError(Exception):
-    """Connecting failed, or a need is not met; the text is one line, without a secret."""
+    """Connecting failed, or the database lacks something. The text is one line without a secret."""
 
     def __init__(self, reason: str, meaning: Meaning, kind: str | None = None) -> None:
         super().__init__(reason)
@@ -95,27 +95,27 @@ class NoFreeConnectionError(TimeoutError):
 
 
 class SharedSessionError(Exception):
-    """A pooler gives our sessions to others between two transactions."""
+    """A pooler gives the sessions of this process to other clients between two transactions."""
 
 
 class MissingFileError(Exception):
-    """A file is not there that a variable names, such as PGSSLCERT."""
+    """A variable such as PGSSLCERT names a file that does not exist."""
 
 
 _WRONG_SETTINGS = (PermissionError, IsADirectoryError, NotADirectoryError, MissingFileError)
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """The driver's own error, which SQLAlchemy wraps once or twice, though not always."""
+    """Return the driver's own error. SQLAlchemy wraps most of them, some twice."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.driver_exception
-    # What handle_error gets: SQLAlchemy's stand-in for the error of a driver without a DBAPI.
+    # asyncpg has no DBAPI: SQLAlchemy raises errors of its own from those of asyncpg.
     cause = error.__cause__
     return cause if cause is not None and is_of_asyncpg(cause) else error
 
 
 def meaning_of(error: BaseException) -> Meaning:
-    """What an error means that came out of a connection or of the way to one."""
+    """Return the meaning of an error of a connection, or of connecting."""
     if isinstance(error, UnusableDatabaseError):
         return error.meaning
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -135,7 +135,7 @@ def meaning_of(error: BaseException) -> Meaning:
 
 
 def meaning_while_connecting(error: BaseException) -> Meaning:
-    """What an error means that connecting raised: never that the service is wrong."""
+    """Return the meaning of an error of connecting. It is never OURS."""
     driver = driver_error(error)
     state = sqlstate(driver)
     if state.startswith(_SETTING_STATES):
@@ -156,34 +156,34 @@ def meaning_while_connecting(error: BaseException) -> Meaning:
 
 
 def is_of_asyncpg(error: BaseException) -> bool:
-    """Whether asyncpg raised the error."""
+    """Return whether asyncpg raised the error."""
     return isinstance(error, _asyncpg("PostgresError", "InterfaceError", "InternalClientError"))
 
 
 def is_out_of_step(error: BaseException) -> bool:
-    """Whether a connection must not be used again, although it is open.
+    """Return whether the connection must not be used again, although it is open.
 
-    After a time-out the statement is still under way, and its answer would be taken for that of the
-    next statement. InternalClientError is asyncpg's refusal of a connection that the server has
+    After a time-out the statement is still running, and its answer would be read as the answer to
+    the next statement. InternalClientError is asyncpg's refusal of a connection that the server has
     just ended, before asyncpg has read that it is closed.
     """
     return isinstance(error, (TimeoutError, *_asyncpg("InternalClientError")))
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether the database cannot answer, rather than that the service is wrong."""
+    """Return whether the database cannot answer. Else the error is a fault of the service."""
     return meaning_of(error) is not Meaning.OURS
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether somebody else holds a lock: lock_timeout, a deadlock, or SQLite's other writer."""
+    """Return whether another connection holds a lock: lock_timeout, a deadlock, SQLite's writer."""
     driver = driver_error(error)
     code = str(getattr(driver, "sqlite_errorname", ""))
     return sqlstate(driver) in _LOCKED_STATES or code.startswith("SQLITE_BUSY")
 
 
 def is_time_out(error: BaseException | None) -> bool:
-    """Whether a statement took longer than it may, by the server's clock or by ours."""
+    """Return whether a statement reached a time-out, of the server or of this process."""
     driver = driver_error(error) if error is not None else None
     return isinstance(driver, TimeoutError) or (
         driver is not None and sqlstate(driver) == _STATEMENT_TIME_OUT
@@ -191,7 +191,7 @@ def is_time_out(error: BaseException | None) -> bool:
 
 
 def is_missing_table(error: BaseException) -> bool:
-    """Whether the statement names a table that does not exist."""
+    """Return whether the statement names a table that does not exist."""
     driver = driver_error(error)
     if hasattr(driver, "sqlite_errorname"):
         return str(driver).startswith(_SQLITE_UNDEFINED[0])
@@ -199,7 +199,7 @@ def is_missing_table(error: BaseException) -> bool:
 
 
 def is_undefined(error: BaseException) -> bool:
-    """Whether a table or a column is missing."""
+    """Return whether a table or a column is missing."""
     driver = driver_error(error)
     if hasattr(driver, "sqlite_errorname"):
         return str(driver).startswith(_SQLITE_UNDEFINED)
@@ -207,27 +207,27 @@ def is_undefined(error: BaseException) -> bool:
 
 
 def is_shared_session(driver: BaseException) -> bool:
-    """Whether a pooler gives our sessions to others: found out by us, or met by a statement."""
+    """Return whether a pooler shares sessions, as `require_own_session` or a statement found."""
     return isinstance(driver, SharedSessionError) or sqlstate(driver) in _SHARED_SESSION_STATES
 
 
 def is_refused_parameter(driver: BaseException) -> bool:
-    """Whether a pooler refuses a setting of our sessions."""
+    """Return whether a pooler refuses a setting that connecting asks for."""
     return sqlstate(driver) == "08P01" and _POOLER_REFUSALS[0] in str(driver)
 
 
 def has_no_tls(driver: BaseException) -> bool:
-    """Whether the server does not do what sslmode asks for."""
+    """Return whether the server has no TLS, which sslmode asks for."""
     return isinstance(driver, ConnectionError) and _NO_TLS in str(driver)
 
 
 def sqlstate(driver: BaseException) -> str:
-    """The SQLSTATE of an error of PostgreSQL's, or an empty text."""
+    """Return the SQLSTATE of an error of PostgreSQL, else an empty text."""
     return getattr(driver, "sqlstate", None) or ""
 
 
 def _asyncpg(*names: str) -> tuple[type[BaseException], ...]:
-    """Return these classes of asyncpg's errors; none on SQLite, where nothing imports asyncpg."""
+    """Return classes of asyncpg's errors by name. On SQLite nothing imports asyncpg: no class."""
     module = sys.modules.get("asyncpg.exceptions")
     return tuple(getattr(module, name) for name in names) if module else ()
 
@@ -247,6 +247,6 @@ def _meaning_of_code(name: str, text: str) -> Meaning:
 
 
 def _is_handshake_refused(driver: BaseException) -> bool:
-    """Not where the connection ended in the middle of it, as in a restart."""
+    """Return whether TLS was refused. An end of the connection, as in a restart, is no refusal."""
     ended = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
     return isinstance(driver, ssl.SSLError) and not isinstance(driver, ended)

@@ -1,4 +1,4 @@
-"""INSERT in a database's own words, which know ON CONFLICT."""
+"""INSERT of the two dialects, which have ON CONFLICT."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def insert(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
-    """An INSERT into a table, for the database of this name."""
+    """Return an INSERT into a table, for the dialect with this name."""
     # A service on one database starts without the other one's dialect.
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql

@@ -1,4 +1,4 @@
-"""Which constraint of the models a database refused a row for."""
+"""Finds the constraint that an error of the database is about."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from service.models import metadata
 
 
 def violates(error: Exception, name: str) -> bool:
-    """Whether the database refused a row for the constraint of this name.
+    """Return whether the database refused a row because of the constraint with this name.
 
     PostgreSQL names the constraint. SQLite names it, its columns or, for a foreign key, only its
     kind: the statement must then be about a table with no other one. Raises KeyError for a name

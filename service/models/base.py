@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
 
-# PostgreSQL's own default names: the Flask application's tables, made without a convention,
-# already carry them, so every constraint has the same name wherever the table came from.
+# PostgreSQL's own default names. The Flask application's tables, made without a convention, have
+# them already, so a constraint has the same name whichever application made the table.
 NAMING_CONVENTION = {
     "pk": "%(table_name)s_pkey",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -16,13 +16,13 @@ NAMING_CONVENTION = {
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC; SQLite, which has no time zones, holds it without one."""
+    """An aware time in UTC. SQLite has no time zones, so it stores the time without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: it would be taken for whatever zone the server is in."""
+        """Refuse a naive time: PostgreSQL would read it in the time zone of the session."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -35,18 +35,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         value: datetime | None,
         dialect: Dialect,  # noqa: ARG002 - the signature of the base class
     ) -> datetime | None:
-        """An aware time, whatever the database gave."""
+        """Return an aware time in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# On SQLite every table that makes ids is AUTOINCREMENT by its migration: without that a new row may
-# get a deleted one's id, and a repeated DELETE would mean the new one. The tables do not say so,
-# because saying it imports SQLite's dialect wherever PostgreSQL is the database.
+# On SQLite, the migrations make every id AUTOINCREMENT. Without that, a new row may get the id of a
+# deleted row, and a repeated DELETE would delete the new row. The tables here do not say so,
+# because the option imports SQLite's dialect also for PostgreSQL.
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def utc_now() -> datetime:
-    """The time by this machine's clock, aware and in UTC. Never for a table: see DatabaseNow."""
+    """Return the time of this machine's clock, aware and in UTC. For tables use DatabaseNow."""
     return datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""The database's clock, in SQL: the one clock of all machines that share the database.
+"""The database's clock, in SQL: the only clock that all machines share (decision 13).
 
-A time that is kept in a table and compared there must come from here. The clock of the machine
+A time that is stored in a table and compared there must come from here. The clock of the machine
 that serves a request may be ahead of another machine's, or behind it.
 """
 
@@ -14,16 +14,16 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.models.base import UtcDateTime
 
-# The text that SQLAlchemy keeps in SQLite. SQLite's %f ends with milliseconds; the zeros make
+# The format in which SQLAlchemy stores times in SQLite. SQLite's %f has milliseconds. The zeros make
 # them microseconds, so that texts from SQLite and from SQLAlchemy sort by time.
 _SQLITE_FORMAT = "'%Y-%m-%d %H:%M:%f000'"
 _SQLITE_EPOCH = 2440587.5  # the Julian day number of 1970-01-01 00:00
 
 
 class DatabaseNow(FunctionElement[datetime]):
-    """The time at which the database began the statement, and `plus` seconds where it is given.
+    """The time at which the database began the statement; with `plus`, that many seconds later.
 
-    The time is the same wherever it stands in one statement. Each statement of a transaction has
+    The time is the same everywhere in one statement. Each statement of a transaction has
     its own. PostgreSQL's now() would give all of them the start of the transaction.
     clock_timestamp() would change within a statement, and no index serves a comparison with it.
     """
@@ -33,14 +33,14 @@ class DatabaseNow(FunctionElement[datetime]):
     inherit_cache = True
 
     def __init__(self, plus: timedelta | ColumnElement[float] | None = None) -> None:
-        """A timedelta becomes part of the statement's text; give a parameter for any other."""
+        """A timedelta becomes part of the statement's text. For other values, pass a bindparam."""
         if isinstance(plus, timedelta):
             plus = literal_column(repr(plus.total_seconds()), Float())
         super().__init__(*([] if plus is None else [plus]))
 
 
 class DatabaseEpoch(FunctionElement[float]):
-    """The same time as seconds since 1970."""
+    """The time of DatabaseNow as seconds since 1970."""
 
     type = Float(53)
     name = "database_epoch"

@@ -1,4 +1,4 @@
-"""What programs use: the tokens they sign in with, and the answers that they may ask for again."""
+"""The tables for programs: access tokens, and the answers to requests that may be repeated."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table
 
@@ -8,7 +8,7 @@ from service.models.users import TOKEN_HASH_BYTES
 
 TOKEN_NAME_MAX_LENGTH = 100  # code points
 
-# A program's personal access token; of the token itself only the hash is kept.
+# A personal access token of a program. Only the hash of the token is stored.
 access_tokens_table = Table(
     "access_tokens",
     metadata,
@@ -25,7 +25,7 @@ access_tokens_table = Table(
     CheckConstraint(f"length(name) BETWEEN 1 AND {TOKEN_NAME_MAX_LENGTH}", name="name_length"),
 )
 
-# The answer to a request that its client may repeat, by the key that the client gave it.
+# The answer to a request that its client may repeat, by the client's Idempotency-Key.
 idempotency_keys_table = Table(
     "idempotency_keys",
     metadata,

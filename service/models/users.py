@@ -1,4 +1,4 @@
-"""Accounts and the sessions that people are signed in with."""
+"""The tables of accounts and sessions."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -26,17 +26,17 @@ users_table = Table(
     "users",
     metadata,
     Column("id", Integer, primary_key=True),
-    # In the canonical form of service.users.forms; a wider column than new addresses may
-    # use, because addresses that the Flask application let in are kept as they are.
+    # In the canonical form of service.users.forms. The column is wider than new addresses may be,
+    # because addresses of the Flask application are kept as they are.
     Column("email", String, nullable=False, unique=True),
     Column("password_hashed", String(PASSWORD_HASH_MAX_LENGTH), nullable=False),
     Column("registered_on", UtcDateTime, nullable=False, default=DatabaseNow()),
-    # Counts the changes of this person's list; each book keeps the number of its last one.
+    # Counts the changes of this person's list. Each book has the number of its last change.
     Column("books_revision", Integer, nullable=False, server_default=text("0")),
     CheckConstraint(f"length(email) <= {EMAIL_MAX_KEPT_LENGTH}", name="email_length"),
 )
 
-# A browser that is signed in. Its cookie holds the token, this row only the token's hash.
+# A browser that is signed in. The cookie has the token; the row has only the token's hash.
 sessions_table = Table(
     "sessions",
     metadata,

@@ -110,7 +110,7 @@ class HTTPConnection(ASGIHTTPConnection):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request."""
         request = self._create_request_from_scope(send)
-        if request.method in SAFE_METHODS:  # a body means nothing with those
+        if request.method in SAFE_METHODS:  # their bodies are ignored
             request.body.set_complete()
         else:
             body_of(request).receive = receive
@@ -148,18 +148,18 @@ class BodyRequest(Request):
 
 
 class Application(Quart):
-    """Quart, with less to do for each request."""
+    """Quart with our connection, and with less to do for each request."""
 
     asgi_http_class = HTTPConnection
 
     async def make_default_options_response(self, *context: Any) -> Response:
-        """As Quart's, which says of an empty answer that it is a page."""
+        """Answer as Quart does, but without a Content-Type for the empty body."""
         response = await super().make_default_options_response(*context)
         del response.headers["Content-Type"]
         return response
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
-        """Match addresses by their path alone: Werkzeug refuses a Host that is no name."""
+        """Match addresses by their path alone, because Werkzeug refuses a Host that is no name."""
         if request is None:
             return super().create_url_adapter(None)
         return self.url_map.bind(

@@ -1,4 +1,4 @@
-"""What every request must pass before a view sees it: size, host, scheme, origin, form."""
+"""The checks of every request before its view: size, host, scheme, origin, form."""
 
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -33,7 +33,7 @@ PROBES = frozenset({"/livez", "/readyz"})
 
 
 def init_app(app: Quart, settings: Settings) -> None:
-    """Check each request, in this order; what is refused is answered by `service.web.errors`."""
+    """Check each request, in this order. `service.web.errors` answers refusals."""
     app.config["MAX_CONTENT_LENGTH"] = request_limits.MAX_BODY
     app.config["BODY_TIMEOUT"] = request_limits.BODY_TIMEOUT
     app.request_class = FormRequest
@@ -90,15 +90,15 @@ def _check_host(scope: Scope, names: list[bytes], settings: Settings) -> None:
 
 
 def _came_by_http(request: Request, settings: Settings) -> bool:
-    """Whether the proxy says that the person's browser did not use HTTPS."""
+    """Return whether the proxy says that the browser did not use HTTPS."""
     forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
     return settings.secure_cookies and forwarded == "http"
 
 
 def _to_https(request: Request, settings: Settings) -> Response:
-    """Pages are there under HTTPS too; a program that sent its token in the clear must notice.
+    """Redirect a page to HTTPS. Refuse programs, forms, and requests with a token.
 
-    A token may be sent to other addresses than the API's, too: to /metrics.
+    A program must notice that it sent its token unencrypted, also to addresses such as /metrics.
     """
     if (
         is_for_programs(request.path)
@@ -106,7 +106,7 @@ def _to_https(request: Request, settings: Settings) -> Response:
         or bearer_token() is not None
     ):
         raise Forbidden(HTTPS_ONLY)
-    # As it was sent: decoded, a path may end elsewhere.
+    # The path as it was sent: a decoded path may lead to another address.
     path, query = request.scope["raw_path"].decode("ascii"), request.query_string.decode("ascii")
     return pages.redirect(f"{settings.public_url}{path}{'?' if query else ''}{query}", 308)
 
@@ -125,10 +125,10 @@ def _check_origin(request: Request, settings: Settings) -> None:
 
 
 def _is_call_of_no_browser(request: Request) -> bool:
-    """Whether a program outside of browsers calls the API: it need not prove its origin.
+    """Return whether a program outside of browsers calls the API. It need not prove its origin.
 
-    Browsers send Origin or Sec-Fetch-Site. A session's cookie may still be a browser's, unless a
-    token is there, too: then the cookie does not count.
+    Browsers send Origin or Sec-Fetch-Site. A request with a session's cookie may still be from a
+    browser, unless it has a token: then the cookie does not count.
     """
     headers = request.headers
     return (
@@ -140,7 +140,7 @@ def _is_call_of_no_browser(request: Request) -> bool:
 
 
 class StrictFormDataParser(FormDataParser):
-    """Reads urlencoded forms, and refuses what Quart would take for an empty form or replace."""
+    """Reads urlencoded forms. Quart alone would accept some that are wrong, as if empty."""
 
     async def parse(
         self,
@@ -149,7 +149,7 @@ class StrictFormDataParser(FormDataParser):
         content_length: int | None,  # noqa: ARG002 - the signature of Quart's parser
         options: dict[str, str] | None = None,  # noqa: ARG002
     ) -> tuple[MultiDict[str, str], MultiDict[str, Any]]:
-        """The fields of the form; bytes that are not UTF-8 or too many fields raise 4xx."""
+        """Return the fields of the form. Raises BadRequest, 413 or 415."""
         data = await body
         if data and mimetype != "application/x-www-form-urlencoded":
             raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
