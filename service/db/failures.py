@@ -1,8 +1,8 @@
 """The meaning of an error of the database or of its driver. `failure_texts` has it in words.
 
 The only table of SQLSTATEs, SQLite's result codes and the drivers' own errors. Sources:
-PostgreSQL's appendix "Error Codes", SQLite's "Result and Error Codes", asyncpg's `connect_utils`, PgBouncer's
-messages.
+PostgreSQL's appendix "Error Codes", SQLite's "Result and Error Codes", asyncpg's `connect_utils`,
+PgBouncer's messages.
 """
 
 import ssl

@@ -14,8 +14,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.models.base import UtcDateTime
 
-# The format in which SQLAlchemy stores times in SQLite. SQLite's %f has milliseconds. The zeros make
-# them microseconds, so that texts from SQLite and from SQLAlchemy sort by time.
+# The format in which SQLAlchemy stores times in SQLite. SQLite's %f has milliseconds. The zeros
+# make them microseconds, so that texts from SQLite and from SQLAlchemy sort by time.
 _SQLITE_FORMAT = "'%Y-%m-%d %H:%M:%f000'"
 _SQLITE_EPOCH = 2440587.5  # the Julian day number of 1970-01-01 00:00
 
