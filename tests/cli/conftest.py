@@ -1,15 +1,30 @@
 """Runs commands in this process, as `readlog` does."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from service.__main__ import command_line
+from service.app import create_app
+from service.config import Settings
 
 Run = Callable[..., Result]
+
+
+def on(settings: Settings, work: Any) -> Any:
+    """Runs a coroutine function on a serving application."""
+
+    async def serve() -> Any:
+        app = create_app(settings)
+        async with app.test_app():
+            return await work(app)
+
+    return asyncio.run(serve())
 
 
 @pytest.fixture(autouse=True)

@@ -1,31 +1,15 @@
 """create-user and set-password: what an operator does where no mail helps people."""
 
-import asyncio
-from typing import Any
-
 import pytest
 from quart import Quart
 
 from service.config import Settings
 from service.models import access_tokens_table, sessions_table, users_table
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, on
 from tests.people import PASSWORD, Browser, add_person, count, rows
 from tests.tokens.token_forms import has_tokens
 
 OTHER = "another of eight or more"
-
-
-def on(settings: Settings, work: Any) -> Any:
-    """Runs a coroutine function on a serving application."""
-
-    async def serve() -> Any:
-        from service.app import create_app
-
-        app = create_app(settings)
-        async with app.test_app():
-            return await work(app)
-
-    return asyncio.run(serve())
 
 
 async def sign_in(app: Quart, email: str, password: str) -> int:
