@@ -5,10 +5,12 @@ only when it runs, because every start of the application imports this module.
 """
 
 import asyncio
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from quart import Quart
 from quart.cli import ScriptInfo, pass_script_info
 
@@ -16,6 +18,7 @@ from service import migrations
 from service.cli.terminal import (
     Command,
     WrongUsageError,
+    confirm,
     read_password,
     refusing,
     say,
@@ -29,12 +32,16 @@ from service.text.bidi import escaped
 if TYPE_CHECKING:
     from service.cli.backup.format import Header, Progress
     from service.cli.backup.reader import Contents
+    from service.users.queries import UserSummary
 
 EXIT = "Exit status: 0 done, 1 failed, 2 wrong configuration or usage."
+NEWEST = 50  # accounts that `users` lists; a terminal shows about as many lines
+MAX_NEWEST = 1_000  # bounds the memory
 
 _password_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
 _progress = click.option(
     "--progress", is_flag=True, help="Show progress even if standard error is not a terminal."
 )
@@ -133,6 +140,104 @@ def set_password(info: ScriptInfo, email: str, password_stdin: bool) -> None:
     with working():
         address, ended = asyncio.run(operators.set_password(settings, email, password))
     say(f"{address} has the new password; sessions ended: {ended}.")
+
+
+@click.command("users", cls=Command, epilog=EXIT, short_help="Show accounts; change nothing.")
+@click.argument("email", required=False)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_NEWEST),
+    help=f"Without EMAIL: list at most so many accounts, {NEWEST} if this is not given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_script_info
+def users(info: ScriptInfo, email: str | None, limit: int | None, as_json: bool) -> None:
+    """Show the account of EMAIL, with the numbers of its books, sessions and access tokens.
+
+    Without EMAIL, show how many accounts, books, sessions and access tokens there are, and list the
+    newest accounts. Sessions and tokens that have expired are not counted.
+    """
+    from service.cli import accounts as operators
+
+    if email is not None and limit is not None:
+        raise WrongUsageError("--limit goes without EMAIL")
+    settings = _settings(info)
+    with working():
+        if email is None:
+            totals, newest = asyncio.run(operators.get_overview(settings, limit or NEWEST))
+            found = {**totals._asdict(), "newest": [user._asdict() for user in newest]}
+        else:
+            found = asyncio.run(operators.get_summary(settings, email))._asdict()
+    _print_found(msgspec.to_builtins(found), as_json=as_json)
+
+
+def _print_found(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(found))  # ASCII, because the escapes that `say` writes are not JSON's
+        return
+    listed = found.pop("newest", ())
+    for name, value in found.items():
+        say(f"{name}: {value}")
+    for user in listed:
+        say(f"newest: {user['id']} {user['registered_on']} {user['email']}")
+
+
+@click.command(
+    "revoke-sessions", cls=Command, epilog=EXIT, short_help="Sign a person out everywhere."
+)
+@click.argument("email")
+@click.option("--tokens", is_flag=True, help="Revoke the account's access tokens, too.")
+@_yes
+@pass_script_info
+def revoke_sessions(info: ScriptInfo, email: str, tokens: bool, yes: bool) -> None:
+    """End every session of the account of EMAIL; say how many there were.
+
+    The person must sign in again in each browser. Asks first.
+    """
+    from service.cli import accounts as operators
+
+    settings = _settings(info)
+    account = _get_summary(settings, email)
+    what = "sessions and access tokens" if tokens else "sessions"
+    confirm(f"End all {what} of {account.email}?", yes=yes)
+    with working():
+        ended, revoked = asyncio.run(operators.revoke_sessions(settings, account.id, tokens=tokens))
+    more = "" if revoked is None else f"; access tokens revoked: {revoked}"
+    say(f"{account.email}: sessions ended: {ended}{more}.")
+
+
+@click.command(
+    "delete-user", cls=Command, epilog=EXIT, short_help="Delete an account with everything."
+)
+@click.argument("email")
+@_yes
+@pass_script_info
+def delete_user(info: ScriptInfo, email: str, yes: bool) -> None:
+    """Delete the account of EMAIL with all its books, sessions and access tokens, for good.
+
+    Says how many there are, and asks first.
+    """
+    from service.cli import accounts as operators
+
+    settings = _settings(info)
+    account = _get_summary(settings, email)
+    counts = {"books": account.books, "sessions": account.sessions, "tokens": account.tokens}
+    say(f"The account of {account.email} has: {_in_words(counts)}.")
+    confirm(f"Delete the account of {account.email} with everything?", yes=yes)
+    with working():
+        asyncio.run(operators.delete_user(settings, account.id))
+    say(f"The account of {account.email} is deleted.")
+
+
+def _get_summary(settings: Settings, email: str) -> "UserSummary":
+    """Return an account. A command that asks a question then uses its id.
+
+    Another account may get the address while the operator answers.
+    """
+    from service.cli import accounts as operators
+
+    with working():
+        return asyncio.run(operators.get_summary(settings, email))
 
 
 @click.command("backup", cls=Command, epilog=EXIT, short_help="Write all data to a file.")
@@ -270,4 +375,15 @@ def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{table} {rows}" for table, rows in counts.items())
 
 
-COMMANDS = (init_db, check_config, create_user, set_password, backup, restore, compare)
+COMMANDS = (
+    init_db,
+    check_config,
+    create_user,
+    set_password,
+    users,
+    revoke_sessions,
+    delete_user,
+    backup,
+    restore,
+    compare,
+)

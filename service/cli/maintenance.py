@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from asyncpg.exceptions import InterfaceError, PostgresError
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,6 +44,16 @@ async def connect_at_head(settings: Settings) -> AsyncIterator[AsyncConnection]:
         await connection.rollback()
         await connection.execution_options(reading=False)
         yield connection
+
+
+async def enforce_foreign_keys(connection: AsyncConnection) -> None:
+    """Make SQLite enforce foreign keys on this connection, so that deleting an account cascades.
+
+    Call this outside of a transaction: inside of one, SQLite ignores the PRAGMA.
+    """
+    if connection.dialect.name == "sqlite":
+        raw = await connection.get_raw_connection()
+        await cast("Any", raw.driver_connection).execute("PRAGMA foreign_keys=ON")
 
 
 async def require_head(connection: AsyncConnection) -> None:

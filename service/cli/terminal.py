@@ -99,6 +99,23 @@ def standard_output() -> Iterator[BinaryIO]:
         raise
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a question on the terminal, unless `yes` answers it.
+
+    Raises Abort (exit status 1) for any answer but yes, and WrongUsageError without a terminal.
+    """
+    if yes:
+        return
+    if not has_terminal():
+        raise WrongUsageError("no terminal to ask on: use --yes")
+    click.confirm(escaped(question), abort=True, err=True)
+
+
+def has_terminal() -> bool:
+    """Return whether standard input is a terminal; after `<&-` in a shell there is none at all."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def read_password(*, from_stdin: bool) -> str:
     """Return a password: typed twice and not shown, or standard input without its last line break.
 

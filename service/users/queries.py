@@ -4,12 +4,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Float, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Float,
+    ScalarSelect,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from service.db.statements import Connection, Statement, scalar
 from service.models import (
     DatabaseNow,
     access_tokens_table,
+    books_table,
     legacy_books_table,
     sessions_table,
     users_table,
@@ -30,6 +44,26 @@ class UserRow(NamedTuple):
     id: int
     email: str
     registered_on: datetime
+
+
+class UserSummary(NamedTuple):
+    """An account as operators see it. Expired sessions and tokens are not counted."""
+
+    id: int
+    email: str
+    registered_on: datetime
+    books: int
+    sessions: int
+    tokens: int
+
+
+class Totals(NamedTuple):
+    """The numbers of all people together. Expired sessions and tokens are not counted."""
+
+    accounts: int
+    books: int
+    sessions: int
+    tokens: int
 
 
 class SessionRow(NamedTuple):
@@ -92,12 +126,16 @@ _SET_EMAIL = Statement(
 _DELETE_LEGACY_BOOKS = Statement(
     delete(legacy_books_table).where(legacy_books_table.c.user_id == _owner), scalar
 )
-_DELETE_USER = Statement(delete(users_table).where(users_table.c.id == _owner), scalar)
+_DELETE_USER = Statement(
+    delete(users_table).where(users_table.c.id == _owner).returning(users_table.c.id), scalar
+)
 
+_is_live_session = sessions_table.c.expires_at > DatabaseNow()
+_is_live_token = access_tokens_table.c.expires_at > DatabaseNow()
 _sessions = delete(sessions_table).where(sessions_table.c.user_id == _owner)
-_DELETE_SESSIONS = Statement(_sessions.returning(sessions_table.c.id), scalar)
+_DELETE_SESSIONS = Statement(_sessions.returning(_is_live_session), scalar)
 _DELETE_OTHER_SESSIONS = Statement(
-    _sessions.where(sessions_table.c.id != bindparam("kept")).returning(sessions_table.c.id), scalar
+    _sessions.where(sessions_table.c.id != bindparam("kept")).returning(_is_live_session), scalar
 )
 _DELETE_SESSION = Statement(
     _sessions.where(sessions_table.c.id == bindparam("session_id")).returning(sessions_table.c.id),
@@ -105,7 +143,7 @@ _DELETE_SESSION = Statement(
 )
 _LIST_SESSIONS = Statement(
     select(sessions_table.c.id, sessions_table.c.created_at, sessions_table.c.expires_at)
-    .where(sessions_table.c.user_id == _owner, sessions_table.c.expires_at > DatabaseNow())
+    .where(sessions_table.c.user_id == _owner, _is_live_session)
     .order_by(sessions_table.c.id.desc())
     .limit(bindparam("count")),
     SessionRow,
@@ -119,10 +157,7 @@ _TOKEN = (
     access_tokens_table.c.expires_at,
     access_tokens_table.c.last_used_at,
 )
-_is_usable = (
-    access_tokens_table.c.user_id == _owner,
-    access_tokens_table.c.expires_at > DatabaseNow(),
-)
+_is_usable = (access_tokens_table.c.user_id == _owner, _is_live_token)
 _COUNT_TOKENS: Statement[int] = Statement(
     select(func.count(access_tokens_table.c.id)).where(*_is_usable), scalar
 )
@@ -153,7 +188,43 @@ _DELETE_TOKEN = Statement(
     scalar,
 )
 _DELETE_TOKENS = Statement(
-    delete(access_tokens_table).where(access_tokens_table.c.user_id == _owner), scalar
+    delete(access_tokens_table)
+    .where(access_tokens_table.c.user_id == _owner)
+    .returning(_is_live_token),
+    scalar,
+)
+
+
+def _count(table: Table, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
+
+
+_GET_SUMMARY = Statement(
+    select(
+        users_table.c.id,
+        users_table.c.email,
+        users_table.c.registered_on,
+        _count(books_table, books_table.c.user_id == _owner),
+        _count(sessions_table, sessions_table.c.user_id == _owner, _is_live_session),
+        _count(access_tokens_table, *_is_usable),
+    ).where(users_table.c.id == _owner),
+    UserSummary,
+)
+# The two statements without an owner: only operators run them.
+_GET_TOTALS = Statement(
+    select(
+        _count(users_table),
+        _count(books_table),
+        _count(sessions_table, _is_live_session),
+        _count(access_tokens_table, _is_live_token),
+    ),
+    Totals,
+)
+_LIST_NEWEST_USERS = Statement(
+    select(users_table.c.id, users_table.c.email, users_table.c.registered_on)
+    .order_by(users_table.c.id.desc())
+    .limit(bindparam("count")),
+    UserRow,
 )
 
 
@@ -187,10 +258,13 @@ async def set_password_hash(connection: Connection, user_id: int, password_hashe
 
 
 async def delete_sessions(connection: Connection, user_id: int, kept: int | None = None) -> int:
-    """End all sessions of an account except `kept`. Return the number of ended sessions."""
+    """End all sessions of an account except `kept`.
+
+    Returns the number of ended sessions, without those that had expired.
+    """
     if kept is None:
-        return len(await _DELETE_SESSIONS.all(connection, owner=user_id))
-    return len(await _DELETE_OTHER_SESSIONS.all(connection, owner=user_id, kept=kept))
+        return sum(await _DELETE_SESSIONS.all(connection, owner=user_id))
+    return sum(await _DELETE_OTHER_SESSIONS.all(connection, owner=user_id, kept=kept))
 
 
 async def list_sessions(connection: Connection, user_id: int, count: int) -> Sequence[SessionRow]:
@@ -244,9 +318,9 @@ async def delete_token(connection: Connection, user_id: int, token_id: int) -> s
     return await _DELETE_TOKEN.first(connection, owner=user_id, token_id=token_id)
 
 
-async def delete_tokens(connection: Connection, user_id: int) -> None:
-    """Delete every token of this person."""
-    await _DELETE_TOKENS.all(connection, owner=user_id)
+async def delete_tokens(connection: Connection, user_id: int) -> int:
+    """Delete every token of this person. Return their number, without those that had expired."""
+    return sum(await _DELETE_TOKENS.all(connection, owner=user_id))
 
 
 async def set_email(connection: Connection, user_id: int, email: str) -> None:
@@ -254,7 +328,25 @@ async def set_email(connection: Connection, user_id: int, email: str) -> None:
     await _SET_EMAIL.all(connection, owner=user_id, new_email=email)
 
 
-async def delete_user(connection: Connection, user_id: int) -> None:
-    """Delete an account and all its rows in other tables."""
+async def delete_user(connection: Connection, user_id: int) -> bool:
+    """Delete an account and all its rows in other tables. Return False if it is gone already.
+
+    Cascades of foreign keys delete most of the rows, so the connection must enforce foreign keys.
+    """
     await _DELETE_LEGACY_BOOKS.all(connection, owner=user_id)
-    await _DELETE_USER.all(connection, owner=user_id)
+    return await _DELETE_USER.first(connection, owner=user_id) is not None
+
+
+async def get_summary(connection: Connection, user_id: int) -> UserSummary | None:
+    """Return an account with the numbers of its rows, or None if it is gone."""
+    return await _GET_SUMMARY.first(connection, owner=user_id)
+
+
+async def get_totals(connection: Connection) -> Totals:
+    """Return the numbers of all people together. For operators: the time grows with the tables."""
+    return await _GET_TOTALS.one(connection)
+
+
+async def list_newest_users(connection: Connection, count: int) -> list[UserRow]:
+    """Return the newest `count` accounts, newest first. For operators."""
+    return await _LIST_NEWEST_USERS.all(connection, count=count)

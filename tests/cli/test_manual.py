@@ -39,7 +39,7 @@ def test_limits() -> None:
 def test_typed_as_it_stands(database_url: str, tmp_path: Path) -> None:
     """From the first line to the last, in one shell; only the example's address is another."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     script = "\n".join(blocks)
     assert EXAMPLE in script
     done = subprocess.run(
