@@ -16,13 +16,15 @@ from service.api.operations import (
     session_operation,
     write_operation,
 )
-from service.auth import renew_session
+from service.auth.queries import SignedInUser, TokenOwner
+from service.db.statements import Connection
 from service.limits.rules import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
 from service.users.accounts import EmailTakenError, WrongCredentialsError
+from service.users.changes import change_account
 from service.users.forms import EMAIL_MESSAGE, Password
-from service.users.password_verification import CONFIRMATION_LIMITS, confirmed, lock_verified
+from service.users.password_verification import CONFIRMATION_LIMITS, confirmed
 from service.validation import Shape, Time
 from service.web.context import get_password_hasher, get_settings
 
@@ -161,25 +163,26 @@ async def change_me(call: SessionCall[UserPatch]) -> Response:
     user = caller.user
     async with confirmed(user, caller.session_id, body.current_password) as (_, account):
         pass  # no connection is lent while the new password is hashed
+    email = None if body.email is UNSET else body.email
     password = None if body.password is UNSET else body.password
-    email = await accounts.check_details(
-        email=None if body.email is UNSET else body.email,
+    checked = await accounts.check_details(
+        email=email,
         password=password,
         present_email=user.email,
         min_password_length=get_settings().password_min_length,
     )
-    hashed = None if password is None else await get_password_hasher().hash(password)
-    async with db.transaction() as connection:
-        await lock_verified(connection, account, whole=body.email is not UNSET)
-        now = await authenticate(connection, SCOPE)  # again: the session may have ended since then
-        if body.email is UNSET:
-            email = now.user.email
-        else:
-            await accounts.change_email(connection, user.id, email)
-        if hashed is not None and caller.session_id is not None:
-            await accounts.change_password(connection, user.id, hashed, kept=caller.session_id)
-            await renew_session(connection, user.id, caller.session_id)
-    return answer(UserOut(user.id, email, user.registered_on))
+
+    async def authenticate_again(connection: Connection) -> SignedInUser | TokenOwner:
+        return (await authenticate(connection, SCOPE)).user
+
+    present_email = await change_account(
+        account,
+        email=None if email is None else checked,
+        password=password,
+        kept=caller.session_id,
+        authenticate=authenticate_again,
+    )
+    return answer(UserOut(user.id, present_email, user.registered_on))
 
 
 @blueprint.delete("/me")

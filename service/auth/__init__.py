@@ -7,6 +7,7 @@ from service.auth.current import (
     login_required_to_read,
     look_up_user,
     public,
+    still_signed_in,
 )
 from service.auth.queries import SignedInUser
 from service.auth.sessions import renew_session, sign_in, sign_out
@@ -22,4 +23,5 @@ __all__ = [
     "renew_session",
     "sign_in",
     "sign_out",
+    "still_signed_in",
 ]

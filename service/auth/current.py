@@ -11,7 +11,8 @@ from quart import Response, flash, g, request
 from service import db
 from service.auth import queries
 from service.auth.queries import SignedInUser
-from service.exceptions import ServiceError
+from service.db.statements import Connection
+from service.exceptions import NotAuthenticatedError, ServiceError
 from service.security.tokens import hash_token
 from service.web import pages
 from service.web.session_cookie import session_token
@@ -26,6 +27,18 @@ async def current_user() -> SignedInUser | None:
     if "user" not in g:
         g.user = await _load_user()
     user: SignedInUser | None = g.user
+    return user
+
+
+async def still_signed_in(connection: Connection) -> SignedInUser:
+    """Look the person of this request up again, in the transaction of `connection`.
+
+    Raises NotAuthenticatedError if the session has ended.
+    """
+    token = session_token()
+    user = await queries.get_signed_in(connection, hash_token(token)) if token else None
+    if user is None:
+        raise NotAuthenticatedError("This session has ended.")
     return user
 
 

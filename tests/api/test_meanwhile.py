@@ -163,7 +163,7 @@ async def test_password_changes_twice(
                 await both.wait()
         await lock_verified(connection, *args, **options)
 
-    monkeypatch.setattr("service.api.users.lock_verified", lock_together)
+    monkeypatch.setattr("service.users.changes.lock_verified", lock_together)
     wanted = (NEW, "a third horse battery")
     changes = ({"current_password": PASSWORD, "password": text} for text in wanted)
     found = await asyncio.gather(*(script.patch(ME, change) for change in changes))
