@@ -14,7 +14,7 @@ from service.auth import (
     sign_in,
     sign_out,
 )
-from service.exceptions import FieldError, InvalidInputError
+from service.exceptions import InvalidInputError
 from service.limits.rules import (
     REGISTRATIONS_PER_ADDRESS,
     client_key,
@@ -23,10 +23,10 @@ from service.limits.rules import (
     unlimited,
 )
 from service.models import PASSWORD_MAX_LENGTH
-from service.security.password_text import is_same
 from service.security.redirects import local_path
 from service.users import accounts
 from service.users.accounts import EmailTakenError, WrongCredentialsError
+from service.users.form_checks import check_form
 from service.users.forms import Credentials, Registration
 from service.users.password_verification import LIMITS, verified
 from service.users.queries import Account
@@ -71,8 +71,7 @@ async def register() -> Response:
         return await _confirm_signed_in()
     try:
         async with counted(REGISTRATIONS_PER_ADDRESS.of(client_key())):
-            wanted = check_text(Registration, texts)
-            email = await _check(wanted)
+            wanted, email = await check_form(Registration, texts)
             hashed = await get_password_hasher().hash(wanted.password)
             async with db.transaction() as connection:
                 user = await accounts.register(connection, email, hashed)
@@ -142,25 +141,6 @@ async def logout() -> Response:
 async def profile(user: SignedInUser) -> Response:
     """Show the address and the registration date of an account."""
     return pages.render("users/profile.html", section="profile")
-
-
-async def _check(wanted: Registration) -> str:
-    """Return the canonical address. Raises one InvalidInputError for the errors of all fields."""
-    errors: list[FieldError] = []
-    email = ""
-    try:
-        email = await accounts.check_details(
-            email=wanted.email,
-            password=wanted.password,
-            min_password_length=get_settings().password_min_length,
-        )
-    except InvalidInputError as error:
-        errors.extend(error.errors)
-    if not is_same(wanted.password, wanted.confirm, PASSWORD_MAX_LENGTH):
-        errors.append(FieldError("confirm", wanted.messages["confirm"], "not_equal"))
-    if errors:
-        raise InvalidInputError(*errors)
-    return email
 
 
 async def _sign_in(credentials: Credentials) -> Account:
