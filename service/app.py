@@ -15,6 +15,7 @@ from service.security.headers import SecurityHeaders
 from service.server import background, readiness
 from service.server.status import blueprint as status
 from service.tokens.routes import blueprint as tokens
+from service.users.change_routes import blueprint as changes
 from service.users.routes import blueprint as users
 from service.web import context, errors, flashes, guards, pages, routing
 from service.web.connection import Application
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Quart:
 
     app.register_blueprint(status)
     app.register_blueprint(users)
+    app.register_blueprint(changes)
     app.register_blueprint(tokens)
     app.register_blueprint(books)
     api.init_app(app)

@@ -20,6 +20,10 @@ EMAIL_MESSAGE = (
     " such as name@example.com."
 )
 
+CURRENT_PASSWORD_MESSAGE = (
+    f"Enter your present password, of at most {PASSWORD_MAX_LENGTH} characters."
+)
+
 
 class NewDetails(Shape, frozen=True, kw_only=True):
     """The address and password of a new account.
@@ -78,6 +82,32 @@ class Credentials(Shape, frozen=True, kw_only=True):
         "email": "Enter your e-mail address.",
         "password": f"Enter your password, of at most {PASSWORD_MAX_LENGTH} characters.",
         "remember_me": "Tick this or leave it.",
+    }
+
+
+class PasswordChange(Shape, frozen=True, kw_only=True):
+    """The form that changes the password, with the new one typed twice."""
+
+    current_password: Password
+    password: str
+    confirm: str
+
+    messages: ClassVar = {
+        "current_password": CURRENT_PASSWORD_MESSAGE,
+        "password": "Enter a new password.",
+        "confirm": Registration.messages["confirm"],
+    }
+
+
+class EmailChange(Shape, frozen=True, kw_only=True):
+    """The form that changes the address."""
+
+    email: str
+    current_password: Password
+
+    messages: ClassVar = {
+        "email": EMAIL_MESSAGE,
+        "current_password": CURRENT_PASSWORD_MESSAGE,
     }
 
 

@@ -95,6 +95,8 @@ visit("asked_to_sign_in", "/books/add")
 
 BOOKS = [f"Volume {number} & more" for number in range(26)]
 visit_signed_in("profile", "/profile")
+visit_signed_in("password", "/profile/password")
+visit_signed_in("email", "/profile/email")
 visit_signed_in("api_to_try", "/api/docs")
 visit_signed_in("logout", "/logout")
 visit_signed_in("list_empty", "/books/")
@@ -129,6 +131,31 @@ async def login_wrong(tab: Tab, site: Site) -> None:
     await tab.goto("/login")
     await tab.fill(LOGIN)
     await tab.press("Login")
+
+
+@state(422)
+async def password_refused(tab: Tab, site: Site) -> None:
+    await STATES["password"].arrive(tab, site)
+    await tab.fill({"New password": "short", "New password, once more": "x"})
+    await tab.press("Change password")
+
+
+@state(401)
+async def email_wrong_password(tab: Tab, site: Site) -> None:
+    await STATES["email"].arrive(tab, site)
+    await tab.fill(
+        {"New e-mail address": new_email(), "Your present password": "not the right one"}
+    )
+    await tab.press("Change address")
+
+
+@state(200)
+async def email_changed(tab: Tab, site: Site) -> None:
+    """The message that tells of it holds a long address without a space."""
+    await STATES["email"].arrive(tab, site)
+    email = f"{'w' * 40}-{new_email()}"
+    await tab.fill({"New e-mail address": email, "Your present password": PASSWORD})
+    await tab.press("Change address")
 
 
 @state(422)

@@ -11,6 +11,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 WRONG_FIELDS = {
     "register_refused": {"email", "password", "confirm"},
     "login_refused": {"email", "password"},
+    "password_refused": {"current_password", "password", "confirm"},
+    "email_wrong_password": {"current_password"},
     "add_refused": {"book_title", "book_author", "book_rating"},
     "edit_refused": {"book_title", "book_rating"},
     "token_refused": {"name", "scopes", "password"},
@@ -46,7 +48,9 @@ async def test_forms_tell_errors(open_tab: OpenTab, faulty_site: Site, name: str
     assert wrong == WRONG_FIELDS[name]
 
 
-@pytest.mark.parametrize("name", ["register", "login", "add", "edit", "tokens_empty"])
+@pytest.mark.parametrize(
+    "name", ["register", "login", "password", "email", "add", "edit", "tokens_empty"]
+)
 async def test_forms_without_errors(open_tab: OpenTab, faulty_site: Site, name: str) -> None:
     """A form that nobody has sent yet accuses nobody."""
     tab = await open_tab(faulty_site)

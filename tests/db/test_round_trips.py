@@ -42,6 +42,11 @@ ROUND_TRIPS = {
     "GET /logout": 1,
     "POST /logout": 1,
     "GET /profile": 1,
+    "GET /.well-known/change-password": 0,
+    "GET /profile/password": 1,
+    "POST /profile/password": 17,
+    "GET /profile/email": 1,
+    "POST /profile/email": 14,
     "GET /profile/tokens": 2,
     "POST /profile/tokens": 12,
     "GET /profile/tokens/<id:token_id>/revoke": 2,
@@ -76,15 +81,22 @@ ROUND_TRIPS = {
 }
 SIGNED_OUT = {"GET /register", "POST /register", "GET /login", "POST /login"}
 EMAIL, NEW_EMAIL = "alice@example.com", "carol@example.com"
+NEW_PASSWORD = "two kettles and a map"
 A_TOKEN = {"name": "Backup", "scopes": ["books:read"], "expires_in": 3600}
 BODIES: dict[str, Mapping[str, Any]] = {
     "POST /register": {"email": NEW_EMAIL, "password": PASSWORD, "confirm": PASSWORD},
     "POST /login": {"email": EMAIL, "password": PASSWORD},
+    "POST /profile/password": {
+        "current_password": PASSWORD,
+        "password": NEW_PASSWORD,
+        "confirm": NEW_PASSWORD,
+    },
+    "POST /profile/email": {"email": NEW_EMAIL, "current_password": PASSWORD},
     "POST /profile/tokens": a_token(),
     "POST /books/add": a_book(),
     "POST /books/<id:book_id>/edit": a_book(),
     "POST /api/v1/users": {"email": NEW_EMAIL, "password": PASSWORD},
-    "PATCH /api/v1/me": {"current_password": PASSWORD, "password": "two kettles and a map"},
+    "PATCH /api/v1/me": {"current_password": PASSWORD, "password": NEW_PASSWORD},
     "POST /api/v1/tokens": {"email": EMAIL, "password": PASSWORD, **A_TOKEN},
     "POST /api/v1/books": A_BOOK,
     "PUT /api/v1/books/<id:book_id>": A_BOOK,

@@ -61,9 +61,12 @@ FIELDS = {
     "/books/add": ["book_title", "book_author", "book_rating", "form"],
     "/books/{id}/edit": ["book_title", "book_author", "book_rating"],
     "/profile/tokens": ["name", "scopes", "days", "password", "form"],
+    "/profile/password": ["current_password", "password", "confirm"],
+    "/profile/email": ["email", "current_password"],
 }
 FILLED = {
     "email": "carol@example.com",
+    "current_password": "correct horse battery",
     "password": "correct horse battery",
     "confirm": "correct horse battery",
     "book_title": "Emma",

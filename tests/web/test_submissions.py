@@ -34,6 +34,8 @@ EMAIL = "carol@example.com"
 MAKE_NOTHING = {
     "/login",
     "/logout",
+    "/profile/password",
+    "/profile/email",
     "/books/<id:book_id>/edit",
     "/books/<id:book_id>/delete",
     "/profile/tokens/<id:token_id>/revoke",
