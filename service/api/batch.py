@@ -11,8 +11,8 @@ from service.api.books import ADDRESS, BookOut, BookPatch
 from service.api.declarations import Tag, WriteCall
 from service.api.operations import write_operation
 from service.books import rules
+from service.books.exceptions import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.books.forms import BookInput
-from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
 from service.validation import Shape

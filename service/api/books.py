@@ -18,9 +18,9 @@ from service.api.conditions import (
 from service.api.declarations import Nothing, ReadCall, Tag, WriteCall
 from service.api.operations import read_operation, write_operation
 from service.books import queries, rules
+from service.books.exceptions import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.books.forms import Author, BookInput, Rating, Title
 from service.books.queries import BookRow, Order, Place
-from service.books.rules import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.validation import Shape, Time
 
 ADDRESS = "/api/v1/books"

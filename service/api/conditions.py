@@ -8,8 +8,8 @@ from quart import Response, request
 from werkzeug.exceptions import BadRequest
 
 from service.api.bodies import bare
+from service.books.exceptions import BookChangedError
 from service.books.queries import BookRow
-from service.books.rules import BookChangedError
 from service.exceptions import ChangedMeanwhileError
 from service.web.etags import ADDED_BY_PROXIES, is_known, opaque_tags
 from service.web.routing import MAX_ID

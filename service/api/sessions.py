@@ -10,7 +10,7 @@ from service.api.declarations import Nothing, ReadCall, Tag, WriteCall
 from service.api.operations import read_operation, write_operation
 from service.limits.rules import REVOCATIONS
 from service.users import queries, sessions
-from service.users.sessions import SessionNotFoundError
+from service.users.exceptions import SessionNotFoundError
 from service.validation import Time
 
 MAX_SESSIONS = 100  # in one answer

@@ -11,8 +11,8 @@ from service.api.declarations import Nothing, OpenCall, ReadCall, Tag, WriteCall
 from service.api.operations import open_operation, read_operation, write_operation
 from service.limits.rules import REVOCATIONS
 from service.tokens import rules as tokens
-from service.tokens.rules import TokenNotFoundError, TooManyTokensError
-from service.users.accounts import WrongCredentialsError
+from service.tokens.exceptions import TokenNotFoundError, TooManyTokensError
+from service.users.exceptions import WrongCredentialsError
 from service.users.forms import DAY, SCOPES, Credentials, Email, Password, Scope, TokenWish
 from service.users.password_verification import LIMITS, verified
 from service.users.queries import TokenRow

@@ -21,8 +21,8 @@ from service.db.statements import Connection
 from service.limits.rules import REGISTRATIONS_PER_ADDRESS, client_key, counted
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
-from service.users.accounts import EmailTakenError, WrongCredentialsError
 from service.users.changes import change_account
+from service.users.exceptions import EmailTakenError, WrongCredentialsError
 from service.users.forms import EMAIL_MESSAGE, Password
 from service.users.password_verification import CONFIRMATION_LIMITS, confirmed
 from service.validation import Shape, Time

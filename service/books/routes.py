@@ -6,8 +6,8 @@ from quart import Blueprint, Response, flash, request
 from service import db
 from service.auth import SignedInUser, login_required, login_required_to_read
 from service.books import queries, rules
+from service.books.exceptions import BookChangedError, TooManyBooksError
 from service.books.forms import BookInput
-from service.books.rules import BookChangedError, TooManyBooksError
 from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError
 from service.idempotency import SentBeforeError

@@ -11,52 +11,17 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from service.books import queries
+from service.books.exceptions import BookChangedError, BookNotFoundError, TooManyBooksError
 from service.books.forms import BookInput
 from service.books.queries import BookRow
 from service.db.statements import Connection
 from service.exceptions import (
     AccountDeletedError,
-    ChangedMeanwhileError,
-    ConflictError,
-    NotFoundError,
 )
 
 MAX_BOOKS = 100_000  # of one owner; the largest private libraries have a tenth of that
 COUNTED_EVERY = 1.0  # seconds; rows that bypass this module are noticed after this time
 _MAX_ROOMS = 10_000  # owners; bounds the memory
-
-
-class BookNotFoundError(NotFoundError):
-    """The book does not exist, or belongs to another person."""
-
-    code = "BOOK_NOT_FOUND"
-    public_description = "This person has no such book."
-
-    def __init__(self) -> None:
-        super().__init__("There is no such book on your list. It may have been deleted.")
-
-
-class BookChangedError(ChangedMeanwhileError):
-    """The book has another version than the caller has seen."""
-
-    code = "BOOK_CHANGED"
-    public_description = "The book is not of the version that the caller has seen."
-
-    def __init__(self) -> None:
-        super().__init__("This book was changed meanwhile, so nothing was done to it.")
-
-
-class TooManyBooksError(ConflictError):
-    """The list already has MAX_BOOKS books."""
-
-    code = "TOO_MANY_BOOKS"
-    public_description = "There are as many books on this list as anybody may have."
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"There are {MAX_BOOKS:,} books on your list, which is the most that it can hold."
-            " Delete some of them first."
-        )
 
 
 class _Room(NamedTuple):
@@ -151,7 +116,7 @@ async def _require_room(connection: Connection, owner: int, version: int) -> Non
     now = monotonic()
     count = await queries.count_books(connection, owner, MAX_BOOKS)
     if count >= MAX_BOOKS:
-        raise TooManyBooksError
+        raise TooManyBooksError(MAX_BOOKS)
     if len(_rooms) >= _MAX_ROOMS:
         _rooms.clear()
     _rooms[owner] = _Room(now, version + MAX_BOOKS - count - 1)

@@ -15,7 +15,7 @@ from service.db.statements import Connection
 from service.exceptions import FieldError, InvalidInputError, NotFoundError
 from service.security.passwords import PasswordHasher
 from service.users import accounts, queries
-from service.users.accounts import EmailTakenError
+from service.users.exceptions import EmailTakenError
 from service.users.forms import NewDetails
 from service.users.queries import Account, Totals, UserRow, UserSummary
 from service.validation import check_text

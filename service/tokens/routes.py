@@ -10,8 +10,9 @@ from service.idempotency import SentBeforeError
 from service.limits.rules import REVOCATIONS, limited_inside, per_user, unlimited
 from service.text.visible import visible_or
 from service.tokens import rules as tokens
-from service.tokens.rules import MAX_TOKENS, TokenNotFoundError, TooManyTokensError
-from service.users.accounts import WrongCredentialsError
+from service.tokens.exceptions import TokenNotFoundError, TooManyTokensError
+from service.tokens.rules import MAX_TOKENS
+from service.users.exceptions import WrongCredentialsError
 from service.users.forms import Scope, TokenForm
 from service.users.password_verification import CONFIRMATION_LIMITS, confirmed
 from service.validation import Form, check

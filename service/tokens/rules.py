@@ -4,33 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.db.statements import Connection
-from service.exceptions import ConflictError, NotFoundError
 from service.security.tokens import hash_token, new_access_token
+from service.tokens.exceptions import TokenNotFoundError, TooManyTokensError
 from service.users import queries
 from service.users.forms import SCOPES, TokenWish
 from service.users.queries import TokenRow
 
 MAX_TOKENS = 100  # of one owner
-
-
-class TokenNotFoundError(NotFoundError):
-    """The token does not exist, has expired, or belongs to another person."""
-
-    code = "TOKEN_NOT_FOUND"
-    public_description = "This person has no such token."
-
-    def __init__(self) -> None:
-        super().__init__("There is no such token. It may have been revoked, or have expired.")
-
-
-class TooManyTokensError(ConflictError):
-    """The owner already has MAX_TOKENS tokens."""
-
-    code = "TOO_MANY_TOKENS"
-    public_description = "This person has as many tokens as anybody may have."
-
-    def __init__(self) -> None:
-        super().__init__(f"There are {MAX_TOKENS} tokens already. Revoke one of them first.")
 
 
 class NewToken(NamedTuple):
@@ -46,7 +26,7 @@ async def make_token(connection: Connection, owner: int, wish: TokenWish) -> New
     `users.password_verification` has locked the account, so two calls cannot exceed MAX_TOKENS.
     """
     if await queries.count_tokens(connection, owner) >= MAX_TOKENS:
-        raise TooManyTokensError
+        raise TooManyTokensError(MAX_TOKENS)
     text = new_access_token()
     row = await queries.add_token(
         connection,

@@ -7,39 +7,17 @@ from contextlib import contextmanager
 from service.db.statements import Connection
 from service.db.violations import violates
 from service.exceptions import (
-    ConflictError,
     FieldError,
     InvalidInputError,
-    NotAuthenticatedError,
 )
 from service.security.passwords import PasswordHasher
 from service.security.timing import EvenTiming
 from service.users import queries
+from service.users.exceptions import EmailTakenError, WrongCredentialsError
 from service.users.forms import canonical_email, new_email
 from service.users.passwords import check_new_password
 from service.users.queries import Account, UserRow
 from service.validation import is_storable
-
-
-class EmailTakenError(ConflictError):
-    """Another account has this e-mail address."""
-
-    code = "EMAIL_TAKEN"
-    public_description = "There is an account with this e-mail address already."
-
-    def __init__(self) -> None:
-        super().__init__("There is an account with this e-mail address already.")
-
-
-class WrongCredentialsError(NotAuthenticatedError):
-    """No account has this address and this password."""
-
-    code = "WRONG_CREDENTIALS"
-    public_description = "The address has no account, or another password."
-
-    def __init__(self) -> None:
-        super().__init__("Incorrect login credentials.")
-
 
 _failures = EvenTiming()  # all failed sign-ins of this process take equally long: decision 6
 

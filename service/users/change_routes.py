@@ -15,8 +15,8 @@ from service.auth import (
 from service.exceptions import InvalidInputError, NotAuthenticatedError
 from service.limits.rules import limited_inside, unlimited
 from service.models import PASSWORD_MAX_LENGTH
-from service.users.accounts import EmailTakenError
 from service.users.changes import change_account
+from service.users.exceptions import EmailTakenError
 from service.users.form_checks import check_form
 from service.users.forms import EmailChange, PasswordChange
 from service.users.password_verification import CONFIRMATION_LIMITS, confirmed

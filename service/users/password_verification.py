@@ -17,7 +17,7 @@ from service.limits.rules import (
     give_back,
 )
 from service.users import accounts, queries
-from service.users.accounts import WrongCredentialsError
+from service.users.exceptions import WrongCredentialsError
 from service.users.queries import Account
 from service.web.context import get_password_hasher
 

@@ -25,7 +25,7 @@ from service.limits.rules import (
 from service.models import PASSWORD_MAX_LENGTH
 from service.security.redirects import local_path
 from service.users import accounts
-from service.users.accounts import EmailTakenError, WrongCredentialsError
+from service.users.exceptions import EmailTakenError, WrongCredentialsError
 from service.users.form_checks import check_form
 from service.users.forms import Credentials, Registration
 from service.users.password_verification import LIMITS, verified

@@ -1,18 +1,8 @@
 """The rules by which owners end their sessions."""
 
 from service.db.statements import Connection
-from service.exceptions import NotFoundError
 from service.users import queries
-
-
-class SessionNotFoundError(NotFoundError):
-    """The session does not exist, or belongs to another person."""
-
-    code = "SESSION_NOT_FOUND"
-    public_description = "This person has no such session."
-
-    def __init__(self) -> None:
-        super().__init__("There is no such session. It may have ended.")
+from service.users.exceptions import SessionNotFoundError
 
 
 async def end_session(connection: Connection, owner: int, session_id: int) -> None:

@@ -15,7 +15,7 @@ from service import exceptions, idempotency
 from service.api import batch, books, cursors
 from service.limits import rules as limiting
 from service.tokens import rules as tokens
-from service.users import accounts, forms
+from service.users import forms
 from service.web import request_limits
 from tests.api.accounts import add_token
 from tests.etags import FORMS
@@ -163,7 +163,7 @@ def test_codes() -> None:
         # Of those that have others below them the others are told.
         if not kind.__subclasses__() and kind.__module__.startswith("service."):
             found.add(kind.code)
-    assert accounts.EmailTakenError.code in found
+    assert EmailTakenError.code in found
     assert {code for code in found if f"`{code}`" not in MANUAL} == set()
 
 

@@ -25,7 +25,7 @@ from service.models import (
     users_table,
 )
 from service.users import accounts
-from service.users.accounts import EmailTakenError
+from service.users.exceptions import EmailTakenError
 from tests.people import Person, count
 from tests.statements import VIOLATIONS, run_on
 
