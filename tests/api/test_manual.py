@@ -16,6 +16,7 @@ from service.api import batch, books, cursors
 from service.limits import rules as limiting
 from service.tokens import rules as tokens
 from service.users import forms
+from service.users.exceptions import EmailTakenError
 from service.web import request_limits
 from tests.api.accounts import add_token
 from tests.etags import FORMS
