@@ -2,7 +2,7 @@
 
 Quart's request, its view and its response take longer than the two statements and the JSON
 together: see decision 12. The middleware answers a plain request with 200, 304 or 503. It passes
-on every other request, and every request that is to be refused. All rules are the ordinary way's.
+every other request to Quart, which also makes every other refusal. It has no rules of its own.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from quart import Quart
-from werkzeug.exceptions import HTTPException
 
 from service.api.authentication import authenticate_token
 from service.api.bodies import JSON
@@ -24,7 +23,6 @@ from service.db import Database
 from service.exceptions import (
     DatabaseUnavailableError,
     InvalidInputError,
-    ServiceError,
     StoppingError,
 )
 from service.validation import check_query
@@ -54,10 +52,10 @@ class PolledList:
         try:
             answer = await self.answer(scope)
         except DatabaseUnavailableError as error:  # a second try would double the time
-            await send_refusal(self.app, scope, send, error)
+            await send_refusal(self.app, scope, send, error, self.rule)
             return
         except asyncio.CancelledError:  # the server stops
-            await send_refusal(self.app, scope, send, StoppingError())
+            await send_refusal(self.app, scope, send, StoppingError(), self.rule)
             return
         if answer is None:
             await self.inner(scope, receive, send)
@@ -90,8 +88,8 @@ class PolledList:
             return await self._answer(query, token, headers.get(b"if-none-match", b""))
         except DatabaseUnavailableError:
             raise
-        except (ServiceError, HTTPException):
-            return None  # refused there, with all that belongs to a refusal
+        except Exception:
+            return None  # refused there, with all that belongs to a refusal or a fault
 
     async def _answer(self, query: ListQuery, token: str, known: bytes) -> Answer:
         async with self.database.read() as connection:

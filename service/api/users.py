@@ -18,7 +18,12 @@ from service.api.operations import (
 )
 from service.auth.queries import SignedInUser, TokenOwner
 from service.db.statements import Connection
-from service.limits.rules import REGISTRATIONS_PER_ADDRESS, client_key, counted
+from service.limits.rules import (
+    EMAIL_CHANGES_PER_USER,
+    REGISTRATIONS_PER_ADDRESS,
+    client_key,
+    counted,
+)
 from service.models import EMAIL_MAX_LENGTH, EMAIL_MIN_LENGTH
 from service.users import accounts, queries
 from service.users.changes import change_account
@@ -154,7 +159,7 @@ async def get_me(call: ReadCall[Nothing]) -> Response:
     body=UserPatch,
     answers={200: UserOut},
     body_types=(MERGE_PATCH, JSON),
-    limits=CONFIRMATION_LIMITS,
+    limits=(*CONFIRMATION_LIMITS, EMAIL_CHANGES_PER_USER),
     errors=(WrongCredentialsError, EmailTakenError),
 )
 async def change_me(call: SessionCall[UserPatch]) -> Response:

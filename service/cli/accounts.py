@@ -68,6 +68,8 @@ async def set_password(settings: Settings, typed_email: str, password: str) -> t
         )
         hashed = await PasswordHasher().hash(password)
         async with connection.transaction():
+            if await queries.get_hash_to_change(connection, account.id, whole=False) is None:
+                raise NoAccountError  # deleted while the password was hashed
             return account.email, await accounts.change_password(connection, account.id, hashed)
 
 

@@ -125,11 +125,11 @@ def meaning_of(error: BaseException) -> Meaning:
         return _meaning_of_state(state, str(driver))
     if name := getattr(driver, "sqlite_errorname", None):
         return _meaning_of_code(name, str(driver))
-    if isinstance(driver, _asyncpg("InterfaceError")):  # the connection was lost under a statement,
-        # unless it is about a value of ours
+    # The connection was lost under a statement. If it is a ValueError, too, a value is wrong.
+    if isinstance(driver, _asyncpg("InterfaceError")):
         return Meaning.OURS if isinstance(driver, ValueError) else Meaning.PASSING
-    # OSError: connect() raises some as they are. LookupError: to Jinja, a template that is not
-    # there is an OSError, too.
+    # OSError: connect() raises some as they are. LookupError: Jinja's TemplateNotFound is both, and
+    # no failure of the database.
     passing = isinstance(driver, OSError) or is_out_of_step(driver)
     return Meaning.PASSING if passing and not isinstance(driver, LookupError) else Meaning.OURS
 
@@ -185,9 +185,9 @@ def is_locked(error: BaseException) -> bool:
 def is_time_out(error: BaseException | None) -> bool:
     """Return whether a statement reached a time-out, of the server or of this process."""
     driver = driver_error(error) if error is not None else None
-    return isinstance(driver, TimeoutError) or (
-        driver is not None and sqlstate(driver) == _STATEMENT_TIME_OUT
-    )
+    if driver is None or isinstance(driver, NoFreeConnectionError):
+        return False  # no statement has run
+    return isinstance(driver, TimeoutError) or sqlstate(driver) == _STATEMENT_TIME_OUT
 
 
 def is_missing_table(error: BaseException) -> bool:

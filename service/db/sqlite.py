@@ -148,9 +148,9 @@ def _prepare(engine: "AsyncEngine") -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        # The mode stays in the file. It is not to be had while another process has the file open,
-        # as two workers have that start on a new one together; the next connection asks again.
-        # Without the mode readers wait for a writer.
+        # The mode stays in the file. Switching to it fails while another process has the file open,
+        # as when two workers start on a new file. The next connection tries again. Without the
+        # mode, readers wait for a writer.
         cursor.execute("PRAGMA busy_timeout=0")
         with suppress(OperationalError):
             cursor.execute("PRAGMA journal_mode=WAL")

@@ -12,9 +12,9 @@ from service.models import metadata
 def violates(error: Exception, name: str) -> bool:
     """Return whether the database refused a row because of the constraint with this name.
 
-    PostgreSQL names the constraint. SQLite names it, its columns or, for a foreign key, only its
-    kind: the statement must then be about a table with no other one. Raises KeyError for a name
-    that is not in the models.
+    PostgreSQL names the constraint. SQLite names a CHECK, and the columns of a unique constraint.
+    For a foreign key it names only the kind, so the statement must be about a table with one
+    foreign key. Raises KeyError for a name that is not in the models.
     """
     constraint = _constraints()[name]
     cause = driver_error(error)

@@ -38,6 +38,8 @@ LOGIN_PER_ADDRESS = Limit("login-address", 30, 300, "wrong passwords")
 CONFIRMATIONS_PER_SESSION = Limit("confirm-session", 10, 300, "wrong passwords")
 CONFIRMATIONS_PER_USER = Limit("confirm-user", 30, 300, "wrong passwords")
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", 100, 3600)
+# Each change asks whether an address has an account, also if it is refused.
+EMAIL_CHANGES_PER_USER = Limit("email-user", 10, 3600)
 WRITES_PER_USER = Limit("write-user", 300, 60)
 # Of tokens and sessions. Calls with a token count for that token, all others for the person. A
 # limit of its own: a thief of a token must not use up the calls with which its owner revokes it.

@@ -23,10 +23,10 @@ from service.limits import buckets as limits
 from service.web.errors import note_failure
 
 HOUR = 3600.0  # seconds
-# Seconds between two runs, where it is not the interval of the job. Each pause is up to a half
-# shorter or longer, so that processes that started together do not run a job together.
+# Pauses, in seconds, that replace the interval of the job. Each is up to a half shorter or longer,
+# so that processes that started together do not run a job together.
 FIRST = 180.0  # after the start, unless the interval is shorter: a cold start needs the processor
-SOON = 1.0  # after a run that has left something to do: requests come first
+SOON = 1.0  # after a run that left something to do, and after RETRY: requests come first
 RETRY = 60.0  # after a failure, even if the interval is shorter; `wake` does not end this pause
 MOST_BATCHES = 10  # in one run
 

@@ -179,7 +179,10 @@ class Server(UvicornServer):
         connect = asyncio.get_running_loop().connect_accepted_socket
         # Concurrently, because each one waits for all other tasks that are ready in the loop.
         await asyncio.gather(
-            *(connect(self._protocol, connection) for connection in connections),
+            *(
+                connect(self._protocol, connection, ssl=self.config.ssl)
+                for connection in connections
+            ),
             return_exceptions=True,  # some clients have gone already
         )
 

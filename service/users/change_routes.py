@@ -13,7 +13,7 @@ from service.auth import (
     still_signed_in,
 )
 from service.exceptions import InvalidInputError, NotAuthenticatedError
-from service.limits.rules import limited_inside, unlimited
+from service.limits.rules import EMAIL_CHANGES_PER_USER, limited_inside, unlimited
 from service.models import PASSWORD_MAX_LENGTH
 from service.users.changes import change_account
 from service.users.exceptions import EmailTakenError
@@ -88,7 +88,7 @@ async def change_email_form(user: SignedInUser) -> Response:
 
 @blueprint.post("/profile/email")
 @login_required
-@limited_inside(*CONFIRMATION_LIMITS)
+@limited_inside(*CONFIRMATION_LIMITS, EMAIL_CHANGES_PER_USER)
 async def change_email(user: SignedInUser) -> Response:
     """Change the address at once. The same form, sent again, gets the same answer."""
     texts = await request.form
@@ -103,7 +103,8 @@ async def change_email(user: SignedInUser) -> Response:
         now = await _look_up_again()
         if now is None:
             return await _ask_to_sign_in()
-        if now.email != email:  # else the first half of a double click has changed it
+        if now.email != email or user.email == email:
+            # Else the first half of a double click has changed the address.
             return _email_page(_wrong_password(texts, EMAIL_HEADING), 401)
     await flash(pages.sentence("Your e-mail address is {} now.", email), "success")
     return pages.redirect("/profile")

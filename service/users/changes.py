@@ -6,6 +6,7 @@ from service import db
 from service.auth import renew_session
 from service.auth.queries import SignedInUser, TokenOwner
 from service.db.statements import Connection
+from service.limits.rules import EMAIL_CHANGES_PER_USER, counted
 from service.users import accounts
 from service.users.password_verification import lock_verified
 from service.users.queries import Account
@@ -30,12 +31,14 @@ async def change_account(
     another token. `authenticate` finds the person in the transaction, because the session may have
     ended since the request began.
 
-    Raises EmailTakenError; WrongCredentialsError if the password was changed or the account deleted
+    Counts a change of the address against EMAIL_CHANGES_PER_USER. Raises TooManyRequestsError;
+    EmailTakenError; WrongCredentialsError if the password was changed or the account deleted
     meanwhile; and the errors of `authenticate`.
     """
     # Before the transaction: no connection is lent while a password is hashed.
     hashed = None if password is None else await get_password_hasher().hash(password)
-    async with db.transaction() as connection:
+    buckets = [] if email is None else [EMAIL_CHANGES_PER_USER.of(str(account.id))]
+    async with counted(*buckets), db.transaction() as connection:
         await lock_verified(connection, account, whole=email is not None)
         now = await authenticate(connection)
         if email is not None:

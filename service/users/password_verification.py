@@ -25,7 +25,7 @@ LIMITS = (LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT)  # of a sign-in
 # Of a signed-in person who confirms an action with the password. They are not the limits of a
 # sign-in: a stranger who guesses passwords must not use up the owner's attempts.
 CONFIRMATION_LIMITS = (CONFIRMATIONS_PER_SESSION, CONFIRMATIONS_PER_USER)
-_ATTEMPTS = 3  # transactions that may find the hash changed since the password was verified
+_ATTEMPTS = 3  # transactions: the hash may change between the verification and the lock
 
 
 @asynccontextmanager

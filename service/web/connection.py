@@ -117,7 +117,7 @@ class HTTPConnection(ASGIHTTPConnection):
         try:
             response = await self.app.handle_request(request)
         except asyncio.CancelledError:  # the server stops, and has no more time for this request
-            await errors.send_refusal(self.app, self.scope, send, StoppingError())
+            await errors.send_refusal(self.app, self.scope, send, StoppingError(), request.url_rule)
             return
         self.scope["answer"] = (request.url_rule, response.status_code)
         with suppress(OSError):  # the client is gone

@@ -15,6 +15,7 @@ from quart import Quart, Response, current_app, request
 from quart.utils import encode_headers
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import Rule
 
 from service.asgi import Scope, send_whole
 from service.db.failure_texts import explain, kind_of
@@ -126,7 +127,7 @@ def init_app(app: Quart, people: People) -> None:
 def note_failure(error: ServiceError, job: str | None = None, app: Quart | None = None) -> None:
     """Log the cause of a failure, at most once a minute for each reason.
 
-    `job` names the failed job in the log line, by default the code of `error` stands there. The
+    The log line begins with `job`, or with the code of `error` if there is no `job`. The
     line has no traceback if the database refuses the service or cannot be used: then the reason is
     enough. Without `app`, the log of the current application is used.
     """
@@ -145,8 +146,13 @@ def note_failure(error: ServiceError, job: str | None = None, app: Quart | None 
     )
 
 
-async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError) -> None:
-    """Send the answer to a refusal without Quart: for middleware, and for a cancelled handler."""
+async def send_refusal(
+    app: Quart, scope: Scope, send: Any, error: ServiceError, rule: Rule | None = None
+) -> None:
+    """Send the answer to a refusal without Quart: for middleware, and for a cancelled handler.
+
+    `rule` is the rule that the URL matches, for metrics and traces.
+    """
     status, path = status_of(type(error)), scope["path"]
     if status >= 500:
         note_failure(error, app=app)
@@ -160,7 +166,7 @@ async def send_refusal(app: Quart, scope: Scope, send: Any, error: ServiceError)
         body = page.replace(_ID_PLACE, request_id.get()).encode()
         headers["Content-Type"] = "text/html; charset=utf-8"
     headers["Content-Length"] = str(len(body))
-    scope["answer"] = (None, status)
+    scope["answer"] = (rule, status)
     with suppress(OSError):  # the client is gone
         await send_whole(send, status, encode_headers(Headers(headers)), body)
 

@@ -12,13 +12,14 @@ from service.web.errors import send_refusal
 # Half of POOL_TIMEOUT, because most requests need a connection twice or more.
 LONGEST_WAIT = 0.5  # seconds
 RETRY_AFTER = 2  # seconds
+_LET_THROUGH = ("/static/", "/favicon.ico", "/livez", "/readyz", "/metrics")
 
 
 class Overload:
     """ASGI middleware: answers 503 where a request would wait too long for the database.
 
-    A request that may need no database is let through: a page for people who are not signed in, a
-    static file, a probe.
+    A request that can often be answered without the database is let through: a probe, a static
+    file, a GET without a cookie or a token.
     """
 
     def __init__(self, inner: ASGIApp, app: Quart) -> None:
@@ -40,7 +41,7 @@ class Overload:
 
 
 def _needs_database(scope: Scope) -> bool:
-    if scope["type"] != "http" or scope["path"].startswith(("/static/", "/livez", "/metrics")):
+    if scope["type"] != "http" or scope["path"].startswith(_LET_THROUGH):
         return False
     names = {name for name, _ in scope["headers"]}
     return scope["method"] not in SAFE_METHODS or not names.isdisjoint(

@@ -134,6 +134,7 @@ def test_figures() -> None:
         (limiting.LOGIN_PER_ACCOUNT, "10 in 5 minutes"),
         (limiting.LOGIN_PER_ADDRESS, "30 in 5 minutes"),
         (limiting.REGISTRATIONS_PER_ADDRESS, "100 an hour"),
+        (limiting.EMAIL_CHANGES_PER_USER, "10 an hour"),
     ):
         period = {60: "a minute", 300: "in 5 minutes", 3600: "an hour"}[int(limit.period)]
         assert f"{limit.count} {period}" == words

@@ -128,6 +128,18 @@ async def test_refusals_are_passed_on(program: Program, app: Quart, alice: Perso
         assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
+async def test_fault(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw is answered like everywhere else."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault of the service")
+
+    monkeypatch.setattr("service.books.queries.list_books_in_order", fail)
+    refused = await program.get()
+    await problem(refused, 500, "INTERNAL_SERVER_ERROR")
+    assert "X-Request-ID" in refused.headers
+
+
 async def test_stopping(without_view: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that the server ends is answered."""
 

@@ -2,9 +2,12 @@
 
 import pytest
 from quart import Quart
+from sqlalchemy import delete
 
+from service.cli.maintenance import connect_at_head
 from service.config import Settings
 from service.models import access_tokens_table, sessions_table, users_table
+from service.security.passwords import PasswordHasher
 from tests.cli.conftest import Run, on
 from tests.people import PASSWORD, Browser, add_person, count, rows
 from tests.tokens.token_forms import has_tokens
@@ -138,6 +141,27 @@ def test_set_password(run: Run, settings: Settings) -> None:
 
     assert on(settings, try_all) == [401, 303, 303, 200]
     assert on(settings, lambda app: rows(app, access_tokens_table.c.name)) == [("bob@example.com",)]
+
+
+def test_set_password_of_an_account_that_is_deleted_meanwhile(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that it has a new password."""
+    on(settings, lambda app: add_person(app, "alice@example.com"))
+    hash_password = PasswordHasher.hash
+
+    async def delete_and_hash(self: PasswordHasher, password: str) -> str:
+        hashed = await hash_password(self, password)
+        async with connect_at_head(settings) as connection:
+            await connection.execute(delete(users_table))
+            await connection.commit()
+        return hashed
+
+    monkeypatch.setattr(PasswordHasher, "hash", delete_and_hash)
+    done = run("set-password", "alice@example.com", "--password-stdin", input=f"{OTHER}\n")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: There is no account with this e-mail address.\n"
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(

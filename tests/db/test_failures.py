@@ -22,6 +22,7 @@ from service.db.failures import (
     NoFreeConnectionError,
     UnusableDatabaseError,
     is_locked,
+    is_time_out,
     meaning_of,
     meaning_while_connecting,
 )
@@ -185,3 +186,10 @@ def test_faults_of_ours() -> None:
 )
 def test_locked(error: Exception, locked: bool) -> None:
     assert is_locked(error) is locked
+
+
+def test_pool_without_a_free_connection_is_no_slow_statement() -> None:
+    """A job in the background would delete fewer rows at once for it."""
+    assert is_time_out(TimeoutError())
+    assert not is_time_out(NoFreeConnectionError())
+    assert not is_time_out(None)

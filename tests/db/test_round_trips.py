@@ -46,7 +46,7 @@ ROUND_TRIPS = {
     "GET /profile/password": 1,
     "POST /profile/password": 17,
     "GET /profile/email": 1,
-    "POST /profile/email": 14,
+    "POST /profile/email": 15,
     "GET /profile/tokens": 2,
     "POST /profile/tokens": 12,
     "GET /profile/tokens/<id:token_id>/revoke": 2,

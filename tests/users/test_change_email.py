@@ -7,9 +7,10 @@ import pytest
 from quart import Quart
 from sqlalchemy import update
 
+from service.limits.rules import EMAIL_CHANGES_PER_USER
 from service.models import users_table
 from service.users import accounts
-from tests.api.programs import BOOKS, add_program
+from tests.api.programs import BOOKS, Script, add_program
 from tests.markup import parse
 from tests.people import PASSWORD, Browser, Person, text_of
 from tests.statements import run
@@ -134,6 +135,31 @@ async def test_same_address(app: Quart, alice: Person, spelling: str) -> None:
     assert (response.status_code, response.location) == (303, "/profile")
     assert "Your e-mail address is alice@example.com now." in await alice.page("/profile")
     assert await accounts_of(app) == before
+
+
+async def test_same_address_with_a_wrong_password(alice: Person) -> None:
+    """Nobody is told that a wrong password was right."""
+    form = a_form(email=alice.email, current_password="wrong horse battery")
+    assert (await alice.post(PATH, form)).status_code == 401
+    assert "Your e-mail address is" not in await alice.page("/profile")
+
+
+async def test_addresses_cannot_be_tried(app: Quart, alice: Person, bob: Person) -> None:
+    """Each change asks whether an address has an account: ten an hour, at both doors together."""
+    before = await accounts_of(app)
+    script = Script(alice)
+    for number in range(EMAIL_CHANGES_PER_USER.count):
+        if number % 2:
+            body = {"current_password": PASSWORD, "email": bob.email}
+            assert (await script.patch("/api/v1/me", body)).status_code == 409
+        else:
+            assert (await alice.post(PATH, a_form(email=bob.email))).status_code == 422
+    refused = await alice.post(PATH, a_form(email=bob.email))
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await alice.post(PATH, a_form())).status_code == 429
+    assert await accounts_of(app) == before
+    assert (await bob.post(PATH, a_form())).status_code == 303
 
 
 async def test_sent_again(app: Quart, alice: Person) -> None:

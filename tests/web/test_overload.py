@@ -56,7 +56,7 @@ async def test_let_through(app: Quart, path: str) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-@pytest.mark.parametrize("path", ["/livez", "/static/app.css"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/favicon.ico", "/static/app.css"])
 async def test_let_through_with_a_cookie(alice: Person, path: str) -> None:
     assert (await alice.client.get(path)).status_code == 200
 
