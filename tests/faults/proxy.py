@@ -38,6 +38,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._latency = 0.0
         self._silent = False
+        self._resets = 0
         self._cut: Callable[[bytes], int | None] | None = None
 
     def url(self, url: str) -> str:
@@ -101,7 +102,7 @@ class Proxy:
         with suppress(BlockingIOError, ConnectionAbortedError):
             connection, _ = listener.accept()
             connection.setblocking(False)
-            task = self._loop.create_task(self._serve(connection))
+            task = self._loop.create_task(self._serve(connection, self._resets))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
 
@@ -113,12 +114,16 @@ class Proxy:
         await self._reset()
 
     async def _reset(self) -> None:
+        self._resets += 1
         for writer in list(self._writers):
             _abort(writer)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: socket.socket, resets: int) -> None:
         self.accepted += 1
         reader, writer = await asyncio.open_connection(sock=connection)
+        if resets != self._resets:  # reset before it was known
+            _abort(writer)
+            return
         self._writers.add(writer)
         onward: asyncio.StreamWriter | None = None
         try:
