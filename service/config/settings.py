@@ -100,8 +100,8 @@ class Settings:
             database=_database(env, production, root),
             db_pool_size=env.integer("DB_POOL_SIZE", 5, 1, 100),
             db_max_overflow=env.integer("DB_MAX_OVERFLOW", 5, 0, 100),
-            # On by default. The free plan can migrate at no other time, and no variable tells us
-            # the plan. Other plans migrate before a deploy, and set this variable to off.
+            # On by default. The free plan can migrate at no other time, and no variable names the
+            # plan. Other plans migrate before a deploy, and set this variable to off.
             migrate_on_start=env.switch("MIGRATE_ON_START", True),
             public_url=public_url,
             allowed_hosts=_allowed_hosts(env, public_url),

@@ -12,8 +12,10 @@ import pytest
 from quart import Quart
 
 from service import db
+from service.api.polled_list import PolledList
 from service.app import create_app
 from service.config import Settings
+from service.exceptions import DatabaseUnavailableError
 from service.security.headers import HEADERS
 from service.security.passwords import PasswordHasher
 from service.web.request_limits import MAX_BODY
@@ -272,3 +274,14 @@ class TestWithoutDatabase:
             ("/readyz", "GET", "503"): 1,
             ("/status", "GET", "503"): 1,
         }
+
+
+async def test_early_refusal_keeps_its_route(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The busiest address must not vanish from the metrics while the database is away."""
+
+    async def fail(*_: object) -> None:
+        raise DatabaseUnavailableError
+
+    monkeypatch.setattr(PolledList, "answer", fail)
+    assert (await send(app, target="/api/v1/books")).status == 503
+    assert requests(await scrape(app))["/api/v1/books", "GET", "503"] == 1
